@@ -1,0 +1,11 @@
+"""Readers of agents' own files. AGENTS is the only list of them."""
+
+from __future__ import annotations
+
+from sessions_app.agents.base import Agent
+from sessions_app.agents.claude_code import ClaudeCode
+from sessions_app.agents.clinvk import Clinvk
+from sessions_app.agents.codex import Codex
+from sessions_app.agents.sessions_dir import SessionsDir
+
+AGENTS: tuple[Agent, ...] = (ClaudeCode(), Codex(), Clinvk(), SessionsDir())

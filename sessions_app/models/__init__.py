@@ -1,0 +1,40 @@
+"""The tables, one module per noun."""
+
+from __future__ import annotations
+
+from sessions_app.models.audit import AuditEntry
+from sessions_app.models.ingest import IngestProblem, IngestRun, RawChunk, RawFile, RawPart
+from sessions_app.models.message import Attachment, Message, ToolCall
+from sessions_app.models.project import Membership, Project
+from sessions_app.models.saved import Artifact, Snapshot, StoredFile
+from sessions_app.models.session import AgentSession, Relation, StatusChange
+from sessions_app.models.tag import SessionTag, Tag
+from sessions_app.models.usage import SessionUsage, Usage, UsageRollup
+from sessions_app.models.user import SignInLink, User
+
+__all__ = [
+    "AgentSession",
+    "Artifact",
+    "Attachment",
+    "AuditEntry",
+    "IngestProblem",
+    "IngestRun",
+    "Membership",
+    "Message",
+    "Project",
+    "RawChunk",
+    "RawFile",
+    "RawPart",
+    "Relation",
+    "SessionTag",
+    "SessionUsage",
+    "SignInLink",
+    "Snapshot",
+    "StatusChange",
+    "StoredFile",
+    "Tag",
+    "ToolCall",
+    "Usage",
+    "UsageRollup",
+    "User",
+]

@@ -1,0 +1,263 @@
+"""The session: one conversation with an AI coding agent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from sessions_app.models.fields import NanoUSDField
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from sessions_app.models.user import User
+
+EVERYONE = 0  # audience: every signed-in user
+
+
+def audience_of_user(user_id: int) -> int:
+    """The audience that holds this one person."""
+    return -user_id
+
+
+def audience_of_project(project_id: int) -> int:
+    """The audience that holds the members of a closed project."""
+    return project_id
+
+
+class SessionQuerySet(models.QuerySet["AgentSession"]):
+    """Named filters."""
+
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        """What this person may know of, outside the trash: the gate behind every read."""
+        if not user.is_authenticated:
+            return self.none()
+        here = self.filter(trashed_at=None)
+        if user.is_superuser:
+            return here
+        audiences = [EVERYONE, audience_of_user(user.pk)]
+        audiences += user.memberships.values_list("project_id", flat=True)
+        return here.filter(audience__in=audiences)
+
+    def editable_by(self, user: User | AnonymousUser) -> Self:
+        """What this person may change: their own, and what they maintain."""
+        seen = self.visible_to(user)
+        if not user.is_authenticated or user.is_superuser:
+            return seen
+        maintained = user.memberships.filter(role="maintainer").values("project_id")
+        return seen.filter(Q(owner=user) | Q(project__in=maintained))
+
+    def quiet_since(self, moment: datetime) -> Self:
+        """Active sessions read from files that have said nothing since `moment`."""
+        return self.filter(status=AgentSession.Status.ACTIVE, last_active__lt=moment).exclude(
+            source="api"
+        )
+
+
+class AgentSession(models.Model):
+    """One conversation with an AI coding agent ("session" everywhere a person looks).
+
+    Counters are kept in the transaction that inserts the rows that they count. Token columns
+    are the sum over the conversation, copied history included; `inherited_*` is the part of
+    it that another session owns. Totals over sessions never add these columns up: they sum
+    usage rows or roll-ups, where a response stands once.
+    """
+
+    class Status(models.TextChoices):
+        CREATED = "created", _("created")
+        ACTIVE = "active", _("active")
+        PAUSED = "paused", _("paused")
+        COMPLETED = "completed", _("completed")
+        ERROR = "error", _("error")
+        CRASHED = "crashed", _("crashed")
+        EXPIRED = "expired", _("expired")
+
+    class Visibility(models.TextChoices):
+        PRIVATE = "private", _("private")
+        PROJECT = "project", _("project")
+        EVERYONE = "everyone", _("everyone")
+        NUMBERS = "numbers", _("numbers only")
+
+    class Kind(models.TextChoices):
+        MAIN = "main", _("main")
+        SUBAGENT = "subagent", _("sub-agent")
+
+    short_id = models.CharField(max_length=12, unique=True)
+    name = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 (unique)
+    collector = models.ForeignKey("User", models.PROTECT, related_name="collected_sessions")
+    owner = models.ForeignKey("User", models.PROTECT, related_name="sessions")
+    project = models.ForeignKey("Project", models.SET_NULL, null=True, related_name="sessions")
+    visibility = models.CharField(max_length=16, choices=Visibility.choices)
+    audience = models.BigIntegerField()
+
+    source = models.CharField(max_length=32)
+    backend = models.CharField(max_length=32)
+    backend_session_id = models.CharField(max_length=200, blank=True)
+    identity = models.CharField(max_length=400)
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.MAIN)
+    root_key = models.CharField(max_length=100, blank=True)  # key of the first message: family
+    is_sample = models.BooleanField(default=False)
+    is_protected = models.BooleanField(default=False)
+
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.CREATED)
+    turn = models.CharField(max_length=16, blank=True)  # evidence in the file: open, ended ...
+    error = models.TextField(blank=True)
+    title = models.CharField(max_length=300, blank=True)
+    title_rank = models.PositiveSmallIntegerField(default=0)
+    prompt = models.CharField(max_length=500, blank=True)
+    description = models.TextField(blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    models_used = models.JSONField(default=list)
+    host = models.CharField(max_length=200, blank=True)
+    work_dir = models.CharField(max_length=1000, blank=True)
+    git_branch = models.CharField(max_length=300, blank=True)
+    repository_url = models.CharField(max_length=1000, blank=True)
+    agent_version = models.CharField(max_length=100, blank=True)
+    metadata = models.JSONField(default=dict)
+    current_task = models.CharField(max_length=500, blank=True)
+    progress = models.FloatField(null=True)
+    total_steps = models.BigIntegerField(null=True)
+    exit_code = models.IntegerField(null=True)
+    duration_seconds = models.FloatField(null=True)
+
+    created_at = models.DateTimeField()
+    last_active = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    received_at = models.DateTimeField()  # server time of the first ingest
+    trashed_at = models.DateTimeField(null=True)
+
+    last_seq = models.BigIntegerField(default=0)
+    revision = models.BigIntegerField(default=0)
+    message_count = models.BigIntegerField(default=0)
+    user_messages = models.BigIntegerField(default=0)
+    assistant_messages = models.BigIntegerField(default=0)
+    tool_calls = models.BigIntegerField(default=0)
+    tool_errors = models.BigIntegerField(default=0)
+    open_tool_calls = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    cache_read_tokens = models.BigIntegerField(default=0)
+    cache_write_tokens = models.BigIntegerField(default=0)
+    reasoning_tokens = models.BigIntegerField(default=0)
+    total_tokens = models.BigIntegerField(default=0)
+    inherited_tokens = models.BigIntegerField(default=0)
+    cost = NanoUSDField(default=Decimal(0))
+    recorded_cost = NanoUSDField(default=Decimal(0))
+    inherited_cost = NanoUSDField(default=Decimal(0))
+    unpriced_responses = models.BigIntegerField(default=0)
+    size_bytes = models.BigIntegerField(default=0)  # of the raw record, uncompressed
+
+    objects = SessionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collector", "backend", "identity"], name="session_identity"
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "name"],
+                condition=Q(trashed_at=None, name__isnull=False),
+                name="session_name_per_owner",
+            ),
+            models.CheckConstraint(
+                condition=Q(total_tokens__gte=0, cost__gte=0, last_seq__gte=0),
+                name="session_counters_not_negative",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-last_active", "-id"], name="session_latest"),
+            models.Index(fields=["kind", "-last_active", "-id"], name="session_kind_latest"),
+            models.Index(fields=["project", "-last_active"], name="session_project_latest"),
+            models.Index(fields=["status", "-last_active"], name="session_status_latest"),
+            models.Index(fields=["backend", "identity"], name="session_backend_identity"),
+            models.Index(
+                fields=["backend", "root_key"], condition=~Q(root_key=""), name="session_family"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.prompt[:80] or self.short_id
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the agent can go on with it."""
+        return self.not_resumable_because is None
+
+    @property
+    def not_resumable_because(self) -> str | None:
+        """A sentence for people, or None."""
+        if self.kind == self.Kind.SUBAGENT:
+            return str(_("A sub-agent is resumed through its parent session."))
+        if not self.backend_session_id:
+            return str(_("The agent never told its own session id."))
+        return None
+
+    @property
+    def cost_is_complete(self) -> bool:
+        """False when a response of a model without a price is in it."""
+        return self.unpriced_responses == 0
+
+    @property
+    def estimated_cost(self) -> Decimal:
+        """The part of the cost that we computed from tokens."""
+        return self.cost - self.recorded_cost
+
+
+class StatusChange(models.Model):
+    """One transition of a session's status: when, by whom, and on what evidence."""
+
+    session = models.ForeignKey(AgentSession, models.CASCADE, related_name="status_changes")
+    status = models.CharField(max_length=16, choices=AgentSession.Status.choices)
+    at = models.DateTimeField()
+    actor = models.ForeignKey("User", models.SET_NULL, null=True)
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.session_id} {self.status}"
+
+
+class Relation(models.Model):
+    """A link between two sessions; `message_key` is where they part, in the child's words.
+
+    The parent may still be unknown here: then only its identity is kept, and the link closes
+    when that session arrives.
+    """
+
+    class Kind(models.TextChoices):
+        FORK = "fork", _("fork")
+        MERGE = "merge", _("merge")
+        SUBAGENT = "subagent", _("sub-agent")
+        CONTINUATION = "continuation", _("continuation")
+
+    child = models.ForeignKey(AgentSession, models.CASCADE, related_name="parent_links")
+    parent = models.ForeignKey(
+        AgentSession, models.CASCADE, null=True, related_name="child_links"
+    )
+    parent_identity = models.CharField(max_length=400, blank=True)
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    call_id = models.CharField(max_length=200, blank=True)
+    forked_at_seq = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["child", "kind", "parent_identity"], name="one_link"),
+            models.CheckConstraint(
+                condition=Q(parent=None) | ~Q(parent=models.F("child")), name="not_its_own_parent"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["parent_identity"], condition=Q(parent=None), name="relation_waiting"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.child_id} {self.kind} of {self.parent_id}"
