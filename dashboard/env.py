@@ -133,32 +133,34 @@ def secret_key(file: Path) -> str:
 
 
 def database(name: str, default: Path, sqlite: dict[str, Any]) -> dict[str, Any]:
-    """Django's settings for sqlite:///path or postgres://user:password@host:port/name."""
+    """Django's settings for sqlite:////path or postgres://user:password@host:port/name."""
     url = text(name) or f"sqlite:///{default}"
     try:
-        config: dict[str, Any] = environ.Env.db_url_config(url)
         scheme = urlsplit(url).scheme
-    except ValueError as error:
+        config = environ.Env.db_url_config(url) if scheme in {"sqlite"} | POSTGRES else {}
+        pool = int(config.get("OPTIONS", {}).pop("pool", 0))
+    except ValueError:
+        config, pool = {}, 0
+    if config.get("NAME", ":memory:") in ("", ":memory:"):
         # Never the value itself: it holds a password.
-        raise ImproperlyConfigured(f"{name} cannot be read as an address: {error}.") from error
-    if scheme == "sqlite" and config["NAME"] not in ("", ":memory:"):
-        return {**config, "OPTIONS": {**sqlite, **config.get("OPTIONS", {})}}
-    if scheme in POSTGRES and config["NAME"]:
-        return postgres(name, config)
-    raise ImproperlyConfigured(
-        f"{name} must be sqlite:////path/to/file or postgres://user:password@host:port/name."
-    )
+        raise ImproperlyConfigured(
+            f"{name} must be sqlite:////path/to/file or postgres://user:password@host:port/name."
+        )
+    if scheme in POSTGRES:
+        return postgres(name, config, pool)
+    if not Path(config["NAME"]).absolute().parent.is_dir():
+        raise ImproperlyConfigured(f"{name}: the folder of {config['NAME']} does not exist.")
+    return {**config, "OPTIONS": {**sqlite, **config.get("OPTIONS", {})}}
 
 
-def postgres(name: str, config: dict[str, Any]) -> dict[str, Any]:
+def postgres(name: str, config: dict[str, Any], pool: int) -> dict[str, Any]:
     try:
         import psycopg  # noqa: F401
     except ImportError as error:
         raise ImproperlyConfigured(f"{name}: PostgreSQL needs psycopg.") from error
     options: dict[str, Any] = config.get("OPTIONS", {})
-    pool = int(options.pop("pool", 0))
     if pool:
-        options["pool"] = {"min_size": 1, "max_size": pool}
+        options = {**options, "pool": {"min_size": 1, "max_size": pool}}
     # A pool keeps the connections itself; without one each worker keeps its own for a minute.
     return {
         **config,
