@@ -150,7 +150,7 @@ def database(name: str, default: Path, sqlite: dict[str, Any]) -> dict[str, Any]
         return postgres(name, config, pool)
     if not Path(config["NAME"]).absolute().parent.is_dir():
         raise ImproperlyConfigured(f"{name}: the folder of {config['NAME']} does not exist.")
-    return {**config, "OPTIONS": {**sqlite, **config.get("OPTIONS", {})}}
+    return {**config, "OPTIONS": {**sqlite, **config.get("OPTIONS", {})}, "CONN_MAX_AGE": 60}
 
 
 def postgres(name: str, config: dict[str, Any], pool: int) -> dict[str, Any]:

@@ -71,7 +71,7 @@ SQLITE: dict[str, Any] = {
     "timeout": 20,
     "init_command": (
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-        "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32000; PRAGMA mmap_size = 268435456;"
+        "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;"
         "PRAGMA journal_size_limit = 67108864;"
     ),
 }

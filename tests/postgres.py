@@ -24,6 +24,7 @@ SETTINGS = {
     "max_connections": "200",
     "log_min_messages": "fatal",
 }
+INITDB = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
 PR_SET_PDEATHSIG = 1
 
 
@@ -35,8 +36,7 @@ def start() -> str:
     programs = _programs(folder)
     data = folder / "data"
     subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-        + ["--locale=C.UTF-8", "--no-sync", "--no-instructions"],
+        [programs / "initdb", "-D", data, *INITDB],
         check=True,
         stdout=subprocess.DEVNULL,
         cwd=folder,

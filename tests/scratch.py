@@ -11,26 +11,12 @@ from pathlib import Path
 from tests import postgres
 
 # Everything that could lead a test to the settings or the sessions of the person who runs it.
-FOREIGN = [
-    "ALLOWED_HOSTS",
-    "CSRF_TRUSTED_ORIGINS",
-    "DATABASE_URL",
-    "DATABASE_URL_FILE",
-    "DEBUG",
-    "HOST",
-    "PORT",
-    "SECRET_KEY",
-    "SECRET_KEY_FILE",
-    "TIME_ZONE",
-    "CLAUDE_CONFIG_DIR",
-    "CODEX_HOME",
-    "GEMINI_CLI_HOME",
-    "QWEN_HOME",
-    "KIMI_HOME",
-    "OPENCODE_CONFIG_DIR",
-    "COPILOT_HOME",
-    "CLINVK_HOME",
-]
+FOREIGN = {
+    *("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "DATABASE_URL_FILE", "DEBUG"),
+    *("HOST", "PORT", "SECRET_KEY", "SECRET_KEY_FILE", "TIME_ZONE", "CLAUDE_CONFIG_DIR"),
+    *("CODEX_HOME", "GEMINI_CLI_HOME", "QWEN_HOME", "KIMI_HOME", "OPENCODE_CONFIG_DIR"),
+    *("COPILOT_HOME", "CLINVK_HOME"),
+}
 MARK = "AGENT_SESSIONS_TEST_SCRATCH"
 
 
