@@ -140,7 +140,9 @@ class SessionRecord(msgspec.Struct, omit_defaults=True):
 
     Every field that the source does not tell stays at its default and changes nothing.
     `identity` tells sessions of one backend apart (mostly the backend's own id).
-    `joins` = only completes what an agent's own file says (clinvk), and never outranks it.
+    `joins` = only completes what an agent's own file says (clinvk), and never outranks it;
+    `only_if_known` = a side file of titles that never makes a session. `alias` is another name
+    by which the source knows the session.
     """
 
     agent: str
@@ -149,6 +151,8 @@ class SessionRecord(msgspec.Struct, omit_defaults=True):
     backend_session_id: str = ""
     kind: str = "main"  # main, subagent
     joins: bool = False
+    only_if_known: bool = False
+    alias: str = ""
 
     title: str = ""
     title_rank: int = 0

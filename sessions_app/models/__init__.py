@@ -7,7 +7,7 @@ from sessions_app.models.ingest import IngestProblem, IngestRun, RawChunk, RawFi
 from sessions_app.models.message import Attachment, Message, ToolCall
 from sessions_app.models.project import Membership, Project
 from sessions_app.models.saved import Artifact, Snapshot, StoredFile
-from sessions_app.models.session import AgentSession, Relation, StatusChange
+from sessions_app.models.session import AgentSession, Relation, SessionAlias, StatusChange
 from sessions_app.models.tag import SessionTag, Tag
 from sessions_app.models.usage import SessionUsage, Usage, UsageRollup
 from sessions_app.models.user import SignInLink, User
@@ -26,6 +26,7 @@ __all__ = [
     "RawFile",
     "RawPart",
     "Relation",
+    "SessionAlias",
     "SessionTag",
     "SessionUsage",
     "SignInLink",

@@ -68,9 +68,7 @@ class RawPart(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["file", "generation", "offset"], name="raw_part_place"
-            ),
+            models.UniqueConstraint(fields=["file", "generation", "offset"], name="raw_part_place"),
         ]
 
     def __str__(self) -> str:
@@ -118,9 +116,7 @@ class IngestProblem(models.Model):
     line = models.BigIntegerField(default=0)
     reason = models.CharField(max_length=300)
     sample = models.CharField(max_length=200, blank=True)
-    session = models.ForeignKey(
-        "AgentSession", models.CASCADE, null=True, related_name="problems"
-    )
+    session = models.ForeignKey("AgentSession", models.CASCADE, null=True, related_name="problems")
     seen_at = models.DateTimeField()
     dismissed_at = models.DateTimeField(null=True)
 

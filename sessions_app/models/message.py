@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 
@@ -55,9 +54,7 @@ class ToolCall(models.Model):
     in the packed column, as zstd of UTF-8.
     """
 
-    message = models.ForeignKey(
-        Message, models.CASCADE, related_name="calls", db_index=False
-    )
+    message = models.ForeignKey(Message, models.CASCADE, related_name="calls", db_index=False)
     session = models.ForeignKey(
         "AgentSession", models.CASCADE, related_name="calls", db_index=False
     )
@@ -81,9 +78,7 @@ class ToolCall(models.Model):
             models.UniqueConstraint(fields=["message", "ordinal"], name="call_in_message"),
         ]
         indexes = [
-            models.Index(
-                fields=["session", "call_id"], condition=Q(ended=False), name="call_open"
-            ),
+            models.Index(fields=["session", "call_id"], name="call_of_session"),
         ]
 
     def __str__(self) -> str:
@@ -93,9 +88,7 @@ class ToolCall(models.Model):
 class Attachment(models.Model):
     """An image inside a message; its bytes are a stored file, known by SHA-256."""
 
-    message = models.ForeignKey(
-        Message, models.CASCADE, related_name="attachments", db_index=False
-    )
+    message = models.ForeignKey(Message, models.CASCADE, related_name="attachments", db_index=False)
     call_id = models.CharField(max_length=200, blank=True)  # set when a tool's result held it
     ordinal = models.IntegerField()
     media_type = models.CharField(max_length=100)

@@ -53,9 +53,9 @@ class SessionQuerySet(models.QuerySet["AgentSession"]):
         return seen.filter(Q(owner=user) | Q(project__in=maintained))
 
     def quiet_since(self, moment: datetime) -> Self:
-        """Active sessions read from files that have said nothing since `moment`."""
+        """Active sessions whose file tells of turns but of nothing since `moment`."""
         return self.filter(status=AgentSession.Status.ACTIVE, last_active__lt=moment).exclude(
-            source="api"
+            turn=""
         )
 
 
@@ -174,10 +174,8 @@ class AgentSession(models.Model):
             models.Index(fields=["kind", "-last_active", "-id"], name="session_kind_latest"),
             models.Index(fields=["project", "-last_active"], name="session_project_latest"),
             models.Index(fields=["status", "-last_active"], name="session_status_latest"),
-            models.Index(fields=["backend", "identity"], name="session_backend_identity"),
-            models.Index(
-                fields=["backend", "root_key"], condition=~Q(root_key=""), name="session_family"
-            ),
+            models.Index(fields=["identity", "backend"], name="session_identity_lookup"),
+            models.Index(fields=["root_key"], name="session_family"),
         ]
 
     def __str__(self) -> str:
@@ -238,9 +236,7 @@ class Relation(models.Model):
         CONTINUATION = "continuation", _("continuation")
 
     child = models.ForeignKey(AgentSession, models.CASCADE, related_name="parent_links")
-    parent = models.ForeignKey(
-        AgentSession, models.CASCADE, null=True, related_name="child_links"
-    )
+    parent = models.ForeignKey(AgentSession, models.CASCADE, null=True, related_name="child_links")
     parent_identity = models.CharField(max_length=400, blank=True)
     kind = models.CharField(max_length=16, choices=Kind.choices)
     call_id = models.CharField(max_length=200, blank=True)
@@ -261,3 +257,19 @@ class Relation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.child_id} {self.kind} of {self.parent_id}"
+
+
+class SessionAlias(models.Model):
+    """Another name under which a source knows a session: clinvk's own id, for example."""
+
+    collector = models.ForeignKey("User", models.CASCADE, related_name="+")
+    name = models.CharField(max_length=300)
+    session = models.ForeignKey(AgentSession, models.CASCADE, related_name="aliases")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["collector", "name"], name="alias_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -39,4 +39,3 @@ class SessionTag(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tag_id} on {self.session_id}"
-

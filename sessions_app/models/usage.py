@@ -47,9 +47,7 @@ class SessionUsage(models.Model):
         "AgentSession", models.CASCADE, related_name="usage_links", db_index=False
     )
     usage = models.ForeignKey(Usage, models.CASCADE, related_name="links")
-    message = models.ForeignKey(
-        "Message", models.SET_NULL, null=True, related_name="usage_links"
-    )
+    message = models.ForeignKey("Message", models.SET_NULL, null=True, related_name="usage_links")
 
     class Meta:
         constraints = [
@@ -83,9 +81,7 @@ class UsageRollup(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["session", "quarter", "model"], name="rollup_once"
-            ),
+            models.UniqueConstraint(fields=["session", "quarter", "model"], name="rollup_once"),
             models.CheckConstraint(
                 condition=Q(responses__gte=0, input__gte=0, output__gte=0), name="rollup_positive"
             ),

@@ -1,0 +1,48 @@
+"""What one recording works on: who collects, and the sessions of one group of parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sessions_app.actions.prepared import PreparedSession
+from sessions_app.models import AgentSession, Project, User
+
+
+@dataclass(slots=True)
+class Collector:
+    """Who brings sessions, from which machine, and what holds for the new ones."""
+
+    user: User
+    owner: User
+    host: str
+    now: datetime
+    source_project: Project | None = None  # given by hand: every new session goes there
+    is_sample: bool = False
+    # (host, work dir) -> remote URL that the folder itself names, learnt by the ingest
+    remotes: dict[str, str] = field(default_factory=dict)
+    projects: dict[str, Project] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One session of the group with what the part tells about it."""
+
+    session: AgentSession
+    part: PreparedSession
+    is_new: bool
+    path: str
+    source: str
+    message_ids: dict[str, int] = field(default_factory=dict)
+    before: str = ""  # its status before this recording
+    recount: bool = False  # token counters must be read off the rows
+
+
+@dataclass(slots=True)
+class Stored:
+    """What a recording did."""
+
+    created: set[int] = field(default_factory=set)
+    updated: set[int] = field(default_factory=set)
+    messages: int = 0
+    problems: int = 0

@@ -1,0 +1,67 @@
+"""The parser process: units in, batches of prepared parts out, through one pipe.
+
+A pipe gives back-pressure by itself: the worker is at most one batch ahead of the writer, so
+memory does not grow with the archive.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+
+import msgspec
+
+from sessions_app.actions.prepared import FilePart
+from sessions_app.ingest.reading import Unit, failed_part, read_unit
+
+BATCH = 8 * 1024 * 1024  # bytes of input in one batch, which is one transaction
+BATCH_FILES = 200
+
+logger = logging.getLogger(__name__)
+
+
+class Batch(msgspec.Struct, array_like=True):
+    """Prepared parts; `files` counts the units that end in it."""
+
+    parts: list[FilePart]
+    files: int
+    size: int
+
+
+def batches(units: Iterable[Unit], now: datetime) -> Iterator[Batch]:
+    """Read the units in order, in batches of about `BATCH` bytes of input."""
+    parts: list[FilePart] = []
+    size = files = 0
+    for unit in units:
+        for part in _safely(unit, now):
+            parts.append(part)
+            size += part.size
+            files += part.is_last or bool(part.failure)
+            if size >= BATCH or files >= BATCH_FILES:
+                yield Batch(parts, files, size)
+                parts, size, files = [], 0, 0
+    if parts:
+        yield Batch(parts, files, size)
+
+
+def _safely(unit: Unit, now: datetime) -> Iterator[FilePart]:
+    """One bad file never stops the run: whatever its reader raises is told with its name."""
+    try:
+        yield from read_unit(unit, now)
+    except Exception as error:
+        logger.exception("cannot read %s", unit.main.path)
+        yield failed_part(unit, f"{type(error).__name__}: {error}")
+
+
+def serve(pipe: Connection) -> None:
+    """Answer every list of units with its batches and then with an empty message."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the writer decides when to stop
+    decoder = msgspec.msgpack.Decoder(list[Unit])
+    encoder = msgspec.msgpack.Encoder()
+    while task := pipe.recv_bytes():
+        for batch in batches(decoder.decode(task), datetime.now(UTC)):
+            pipe.send_bytes(encoder.encode(batch))
+        pipe.send_bytes(b"")

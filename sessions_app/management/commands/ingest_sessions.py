@@ -1,0 +1,100 @@
+"""Read the sessions that agents left on disk."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from sessions_app.agents import AGENTS
+from sessions_app.ingest.report import Report
+from sessions_app.ingest.run import Wish, ingest
+from sessions_app.management.people import owner_named, project_named
+
+SHOWN = 20
+
+
+class Command(BaseCommand):
+    """See `help`."""
+
+    help = "Read the sessions that agents left on disk; without PATH in every agent's known homes."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The options of the contract."""
+        parser.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+        names = [agent.name for agent in AGENTS]
+        parser.add_argument("--source", action="append", choices=names, help="only this source")
+        parser.add_argument("--owner", help="whose sessions they are; default: the first admin")
+        parser.add_argument("--project", help="put every new session into this project")
+        parser.add_argument("--jobs", type=int, help="parser processes; 0 = none beside this one")
+        parser.add_argument("--full", action="store_true", help="read unchanged files anew")
+        parser.add_argument("--dry-run", action="store_true", help="read, but store nothing")
+        parser.add_argument("--json", action="store_true", help="facts for programs")
+        parser.add_argument("--strict", action="store_true", help="exit 1 if anything was skipped")
+        parser.add_argument("--quiet", action="store_true", help="say nothing when nothing is new")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Parse options, call, print."""
+        paths = [self._path(path) for path in options["paths"]] or None
+        if options["jobs"] is not None and options["jobs"] < 0:
+            raise CommandError("--jobs must be 0 or more", returncode=2)
+        wish = Wish(
+            owner=owner_named(options["owner"]),
+            home=Path.home(),
+            paths=paths,
+            sources=set(options["source"]) if options["source"] else None,
+            project=project_named(options["project"]),
+            jobs=options["jobs"],
+            full=options["full"],
+            dry_run=options["dry_run"],
+        )
+        show = not options["json"] and sys.stderr.isatty()
+        try:
+            report = self._run(wish, show=show)
+        except KeyboardInterrupt:
+            self.stderr.write("Stopped. What was read is stored; the next run goes on from there.")
+            sys.exit(130)
+        self._print(report, options)
+        if options["strict"] and (report.failed or report.problem_count):
+            sys.exit(1)
+
+    def _path(self, path: Path) -> Path:
+        if not path.exists():
+            raise CommandError(f"{path} does not exist", returncode=2)
+        return path.absolute()
+
+    def _run(self, wish: Wish, *, show: bool) -> Report:
+        if not show:
+            return ingest(wish)
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("Reading", total=None)
+            return ingest(
+                wish, lambda _, done, total: bar.update(task, completed=done, total=total)
+            )
+
+    def _print(self, report: Report, options: dict[str, Any]) -> None:
+        if options["json"]:
+            self.stdout.write(json.dumps(report.as_json(), ensure_ascii=False))
+            return
+        if options["quiet"] and not (report.parsed or report.failed):
+            return
+        self.stdout.write(
+            f"{report.seen} files: {report.parsed} read, {report.unchanged} unchanged,"
+            f" {report.failed} failed. {len(report.created)} new sessions,"
+            f" {len(report.updated)} updated, {report.messages} messages,"
+            f" {report.bytes / 1e6:.1f} MB in {report.seconds:.1f} s."
+        )
+        for problem in report.problems[:SHOWN]:
+            place = f"{problem.path}:{problem.line}" if problem.line else problem.path
+            self.stdout.write(f"  skipped {ascii(place)[1:-1]}: {ascii(problem.reason)[1:-1]}")
+        if report.problem_count > SHOWN:
+            self.stdout.write(f"  and {report.problem_count - SHOWN} more; see /ingest/")
