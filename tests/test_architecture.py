@@ -44,7 +44,6 @@ PLAIN: dict[str, set[str]] = {
     "words": set(),
     "packing": {"msgspec", "zstandard"},
     "prices": {"genai_prices"},
-    "figures": set(),
     "agents": {"msgspec"},
     "client": set(),
 }
