@@ -5,6 +5,9 @@ from __future__ import annotations
 import shlex
 import unicodedata
 
+# Marks that make a command read as another one.
+BIDI = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
 
 def is_safe_word(word: str) -> bool:
     """Whether `word` may go into a command at all: not empty, no option, no control characters."""
@@ -36,6 +39,5 @@ def _visible(text: str) -> str:
 
 
 def _is_control(char: str) -> bool:
-    # Cc: ESC, CR, newline; Cf: bidi marks that make a command read as another one; Cs: half of
-    # a pair; Zl and Zp: line ends that are no control characters.
-    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    # Cc: ESC, CR, newline; Cs: half of a pair; Zl and Zp: line ends of another kind.
+    return char in BIDI or unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
