@@ -9,7 +9,8 @@ from typing import Any
 
 from django.db import connection
 
-from sessions_app.actions.bulk import allocate_ids, moment
+from sessions_app.actions.bulk import allocate_ids, moments
+from sessions_app.actions.tokens import UsageRow
 from sessions_app.models import Usage, UsageRollup
 from sessions_app.models.fields import NANO
 
@@ -31,7 +32,7 @@ class Rollups:
     def __init__(self) -> None:
         self.sums: dict[tuple[int, datetime, str], list[int]] = {}
 
-    def add(self, usage: Usage) -> None:
+    def add(self, usage: Usage | UsageRow) -> None:
         """Add one response to its owner's sums."""
         if usage.session_id is None:
             return
@@ -52,6 +53,7 @@ class Rollups:
         if not self.sums:
             return
         table = UsageRollup._meta.db_table
+        moment = moments()
         ids = allocate_ids(UsageRollup, len(self.sums))
         rows: list[list[Any]] = [
             [pk, session, moment(quarter), model, *sums]

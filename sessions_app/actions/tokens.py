@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
+from sessions_app.border import EARLIEST
 from sessions_app.models import AgentSession, Usage
 
 COUNTERS = (
@@ -13,7 +16,34 @@ COUNTERS = (
 MONEY = ("cost", "recorded_cost", "inherited_cost")
 
 
-def add_usage(session: AgentSession, usage: Usage) -> None:
+@dataclass(slots=True)
+class UsageRow:
+    """A row of `Usage` on its way: a model instance costs 50 us to make, this one 2."""
+
+    pk: int
+    key: str
+    backend: str
+    session_id: int | None
+    model: str = ""
+    at: datetime = EARLIEST
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    reasoning: int = 0
+    cost: Decimal | None = None
+    is_recorded: bool = False
+    is_summary: bool = False
+    is_flagged: bool = False
+
+    @property
+    def total(self) -> int:
+        """Every token, cache included."""
+        return self.input + self.output + self.cache_read + self.cache_write
+
+
+def add_usage(session: AgentSession, usage: Usage | UsageRow) -> None:
     """Count one response that the session's conversation holds; the row is not saved."""
     total = usage.input + usage.output + usage.cache_read + usage.cache_write
     session.input_tokens += usage.input

@@ -8,8 +8,21 @@ from datetime import datetime
 from django.db.models import Max
 
 from sessions_app import packing
-from sessions_app.actions.bulk import allocate_ids, in_groups, insert_rows
-from sessions_app.actions.prepared import PreparedImage, PreparedMessage, PreparedResult
+from sessions_app.actions.bulk import allocate_ids, in_groups, insert_rows, moments
+from sessions_app.actions.prepared import (
+    PreparedCall,
+    PreparedImage,
+    PreparedMessage,
+    PreparedResult,
+)
+from sessions_app.actions.record.rows import (
+    CALL_COLUMNS,
+    IMAGE_COLUMNS,
+    call_row,
+    count_calls,
+    image_row,
+    orphan_message,
+)
 from sessions_app.actions.record.saved import Staged
 from sessions_app.models import AgentSession, Attachment, Message, ToolCall
 from sessions_app.records import CALL, IMAGE, Block, extend_blocks
@@ -73,12 +86,13 @@ def _blocks(pieces: Sequence[packing.Piece], calls: list[str], images: list[str]
     return out
 
 
-def _add_calls(session: AgentSession, message: Message, first: int, calls: Sequence) -> None:  # type: ignore[type-arg]
-    from sessions_app.actions.record.messages import CALL_COLUMNS, call_row, count_calls
-
+def _add_calls(
+    session: AgentSession, message: Message, first: int, calls: Sequence[PreparedCall]
+) -> None:
+    moment = moments()
     ids = allocate_ids(ToolCall, len(calls))
     rows = [
-        call_row(pk, message.pk, session.pk, first + index, call)
+        call_row((pk, message.pk, session.pk, first + index), call, moment(call.ended_at))
         for index, (pk, call) in enumerate(zip(ids, calls, strict=True))
     ]
     insert_rows(ToolCall, CALL_COLUMNS, rows)
@@ -87,8 +101,6 @@ def _add_calls(session: AgentSession, message: Message, first: int, calls: Seque
 
 def add_images(message: int, images: Sequence[PreparedImage], staged: Staged) -> None:
     """Append images to a stored message."""
-    from sessions_app.actions.record.messages import IMAGE_COLUMNS, image_row
-
     if not images:
         return
     top = Attachment.objects.filter(message_id=message).aggregate(top=Max("ordinal"))["top"]
@@ -105,8 +117,6 @@ def answer_calls(
     session: AgentSession, results: Sequence[PreparedResult], staged: Staged, now: datetime
 ) -> list[PreparedMessage]:
     """Give stored calls the results that came later; answers those without any call."""
-    from sessions_app.actions.record.messages import orphan_message
-
     calls: dict[str, ToolCall] = {}
     for ids in in_groups(result.call.call_id for result in results):
         rows = ToolCall.objects.filter(session=session, call_id__in=ids).order_by("-pk")

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sessions_app.actions.bulk import allocate_ids, in_groups, insert_rows, moment
-from sessions_app.actions.prepared import (
-    PreparedCall,
-    PreparedImage,
-    PreparedMessage,
-    PreparedResult,
-)
+from sessions_app.actions.bulk import allocate_ids, in_groups, insert_rows, moments
+from sessions_app.actions.prepared import PreparedMessage
 from sessions_app.actions.record.batch import Collector, Entry, Stored
 from sessions_app.actions.record.extend import answer_calls, extend_message
+from sessions_app.actions.record.rows import (
+    CALL_COLUMNS,
+    IMAGE_COLUMNS,
+    MESSAGE_COLUMNS,
+    call_row,
+    count_message,
+    image_row,
+)
 from sessions_app.actions.record.saved import Staged
 from sessions_app.models import AgentSession, Attachment, Message, ToolCall
-
-MESSAGE_COLUMNS = (
-    "id", "session_id", "seq", "revision", "key", "parent_key", "role", "kind", "model",
-    "text", "thinking", "layout", "metadata", "at", "received_at",
-)  # fmt: skip
-CALL_COLUMNS = (
-    "id", "message_id", "session_id", "ordinal", "call_id", "name", "input_preview",
-    "input_packed", "input_size", "output_preview", "output_packed", "output_size",
-    "is_error", "exit_code", "ended", "ended_at", "metadata",
-)  # fmt: skip
-IMAGE_COLUMNS = ("id", "message_id", "call_id", "ordinal", "media_type", "sha256", "size")
 
 Fresh = tuple[Entry, PreparedMessage]
 
@@ -83,6 +75,7 @@ def _insert(
     rows: list[tuple[Any, ...]] = []
     calls: list[tuple[Any, ...]] = []
     images: list[tuple[Any, ...]] = []
+    moment = moments()
     received = moment(by.now)
     for entry, message in fresh:
         session = entry.session
@@ -95,48 +88,13 @@ def _insert(
              message.thinking, message.layout, message.metadata, moment(message.at), received)
         )  # fmt: skip
         for ordinal, call in enumerate(message.calls):
-            calls.append(call_row(next(call_ids), pk, session.pk, ordinal, call))
+            ended = moment(call.ended_at)
+            calls.append(call_row((next(call_ids), pk, session.pk, ordinal), call, ended))
         for ordinal, image in enumerate(message.images):
             images.append(image_row(next(image_ids), pk, ordinal, image, staged))
     insert_rows(Message, MESSAGE_COLUMNS, rows)
     insert_rows(ToolCall, CALL_COLUMNS, calls)
     insert_rows(Attachment, IMAGE_COLUMNS, images)
-
-
-def count_message(session: AgentSession, message: PreparedMessage) -> None:
-    """Give the message its place and count it on the session."""
-    session.last_seq += 1
-    session.revision += 1
-    session.message_count += 1
-    session.user_messages += message.kind == "prompt"
-    session.assistant_messages += message.role == "assistant" and message.kind == "answer"
-    count_calls(session, message.calls)
-
-
-def count_calls(session: AgentSession, calls: Iterable[PreparedCall]) -> None:
-    """Count tool calls on the session."""
-    for call in calls:
-        session.tool_calls += 1
-        session.tool_errors += call.is_error
-        session.open_tool_calls += not call.ended
-
-
-def call_row(pk: int, message: int, session: int, ordinal: int, call: PreparedCall) -> Any:
-    """A row in the order of CALL_COLUMNS."""
-    return (
-        pk, message, session, ordinal, call.call_id, call.name, call.input_preview,
-        call.input_packed, call.input_size, call.output_preview, call.output_packed,
-        call.output_size, call.is_error, call.exit_code, call.ended, moment(call.ended_at),
-        call.metadata,
-    )  # fmt: skip
-
-
-def image_row(pk: int, message: int, ordinal: int, image: PreparedImage, staged: Staged) -> Any:
-    """A row in the order of IMAGE_COLUMNS."""
-    return (
-        pk, message, image.call_id, ordinal, image.media_type,
-        staged.image(image.data), len(image.data),
-    )  # fmt: skip
 
 
 def wipe_conversation(session: AgentSession) -> None:
@@ -152,13 +110,3 @@ def wipe_conversation(session: AgentSession) -> None:
     session.last_seq = session.message_count = session.user_messages = 0
     session.assistant_messages = session.tool_calls = session.tool_errors = 0
     session.open_tool_calls = 0
-
-
-def orphan_message(result: PreparedResult) -> PreparedMessage:
-    """A result whose call was never seen, as a message of its own: nothing is lost."""
-    call = result.call
-    return PreparedMessage(
-        key=f"result:{call.call_id}"[:200], parent_key="", role="tool", kind="note", model="",
-        text="", thinking="", layout="", metadata="", at=call.ended_at, calls=[call],
-        images=result.images,
-    )  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.db.models import Sum
 
 from sessions_app import packing
-from sessions_app.actions.bulk import allocate_ids, in_groups, insert_rows, moment
+from sessions_app.actions.bulk import allocate_ids, in_groups, insert_rows, moments
 from sessions_app.actions.prepared import FilePart, FileState, RawPiece
 from sessions_app.actions.record.batch import Collector, Entry
 from sessions_app.models import RawChunk, RawFile, RawPart
@@ -80,6 +80,7 @@ def _apply(
 
 
 def _row(file: RawFile) -> tuple[object, ...]:
+    moment = moments()
     values = [getattr(file, column) for column in FILE_COLUMNS]
     for column in ("first_read_at", "last_read_at"):
         index = FILE_COLUMNS.index(column)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 
 from sessions_app import border
-from sessions_app.actions.bulk import allocate_ids, in_groups, insert_rows, moment
+from sessions_app.actions.bulk import allocate_ids, in_groups, insert_rows, moments, update_rows
 from sessions_app.actions.record.batch import Collector, Entry
 from sessions_app.actions.rollup import Rollups, rebuild_rollups
-from sessions_app.actions.tokens import add_usage, recount_usage
+from sessions_app.actions.tokens import UsageRow, add_usage, recount_usage
+from sessions_app.border import clean_count
 from sessions_app.models import AgentSession, SessionUsage, Usage
 from sessions_app.models.fields import NANO
 from sessions_app.prices import price_usage
@@ -24,7 +26,6 @@ USAGE_COLUMNS = (
     "is_flagged",
 )  # fmt: skip
 LINK_COLUMNS = ("id", "session_id", "usage_id", "message_id")
-NUMBERS = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning")
 
 
 def record(entries: Sequence[Entry], by: Collector) -> None:
@@ -35,23 +36,25 @@ def record(entries: Sequence[Entry], by: Collector) -> None:
     told = _without_needless_summaries(told, entries)
     known = _known(f"{entry.session.backend}:{item.key}"[:400] for entry, item in told)
     linked = _linked(entries)
-    fresh: list[tuple[Entry, Usage, UsageRecord]] = []
-    links: list[tuple[Entry, Usage, str]] = []
-    grown: dict[int, Usage] = {}
+    fresh: list[UsageRow] = []
+    links: list[tuple[Entry, UsageRow, str]] = []
+    grown: dict[str, UsageRow] = {}
     for entry, item in told:
         key = f"{entry.session.backend}:{item.key}"[:400]
         usage = known.get(key)
         if usage is None:
             usage = known[key] = _new_usage(key, entry, item, by)
-            fresh.append((entry, usage, item))
+            fresh.append(usage)
         elif _is_better(usage, item):
             _fill(usage, item, entry, by)
-            grown[id(usage)] = usage
+            grown[key] = usage
         if (entry.session.pk, key) not in linked:
             linked.add((entry.session.pk, key))
             links.append((entry, usage, item.message_key))
     _write(fresh, links)
-    _after(entries, fresh, links, [usage for usage in grown.values() if usage.pk])
+    for usage in fresh:
+        grown.pop(usage.key, None)
+    _after(entries, fresh, links, list(grown.values()))
 
 
 def _largest(entry: Entry) -> list[UsageRecord]:
@@ -90,10 +93,11 @@ def _without_needless_summaries(
     ]
 
 
-def _known(keys: Any) -> dict[str, Usage]:
-    found: dict[str, Usage] = {}
+def _known(keys: Iterable[str]) -> dict[str, UsageRow]:
+    found: dict[str, UsageRow] = {}
     for group in in_groups(keys):
-        found.update({usage.key: usage for usage in Usage.objects.filter(key__in=group)})
+        for values in Usage.objects.filter(key__in=group).values_list(*USAGE_COLUMNS):
+            found[values[1]] = UsageRow(*values)
     return found
 
 
@@ -103,24 +107,23 @@ def _linked(entries: Sequence[Entry]) -> set[tuple[int, str]]:
     return set(rows.values_list("session_id", "usage__key")) if old else set()
 
 
-def _is_better(usage: Usage, item: UsageRecord) -> bool:
-    total = usage.input + usage.output + usage.cache_read + usage.cache_write
+def _is_better(usage: UsageRow, item: UsageRecord) -> bool:
     if usage.is_summary:
-        return item.summary and (item.total != total)
-    return item.total > total
+        return item.summary and item.total != usage.total
+    return item.total > usage.total
 
 
-def _new_usage(key: str, entry: Entry, item: UsageRecord, by: Collector) -> Usage:
-    usage = Usage(
-        key=key, backend=entry.session.backend, session_id=entry.session.pk, is_summary=item.summary
-    )
+def _new_usage(key: str, entry: Entry, item: UsageRecord, by: Collector) -> UsageRow:
+    usage = UsageRow(0, key, entry.session.backend, entry.session.pk, is_summary=item.summary)
     _fill(usage, item, entry, by)
     return usage
 
 
-def _fill(usage: Usage, item: UsageRecord, entry: Entry, by: Collector) -> None:
-    for field in NUMBERS:
-        setattr(usage, field, border.clean_count(getattr(item, field)))
+def _fill(usage: UsageRow, item: UsageRecord, entry: Entry, by: Collector) -> None:
+    usage.input, usage.output = clean_count(item.input), clean_count(item.output)
+    usage.cache_read, usage.reasoning = clean_count(item.cache_read), clean_count(item.reasoning)
+    usage.cache_write = clean_count(item.cache_write)
+    usage.cache_write_1h = clean_count(item.cache_write_1h)
     usage.model = border.clean_line(item.model or usage.model, 200)
     at = border.clean_time(item.at, now=by.now)
     usage.at = at or entry.part.record.last_active or entry.session.last_active
@@ -130,21 +133,21 @@ def _fill(usage: Usage, item: UsageRecord, entry: Entry, by: Collector) -> None:
     usage.cost = recorded if recorded is not None else price(usage)
 
 
-def price(usage: Usage) -> Decimal | None:
+def price(usage: UsageRow) -> Decimal | None:
     """Our estimate from tokens and the dated price table; None when the model has no price."""
     nano = price_usage(
-        usage.model, usage.at, backend=usage.backend,
-        **{field: getattr(usage, field) for field in NUMBERS if field != "reasoning"},
+        usage.model, usage.at, backend=usage.backend, input=usage.input, output=usage.output,
+        cache_read=usage.cache_read, cache_write=usage.cache_write,
+        cache_write_1h=usage.cache_write_1h,
     )  # fmt: skip
     return None if nano is None else Decimal(nano) / NANO
 
 
-def _write(
-    fresh: Sequence[tuple[Entry, Usage, UsageRecord]], links: Sequence[tuple[Entry, Usage, str]]
-) -> None:
-    for (_, usage, _item), pk in zip(fresh, allocate_ids(Usage, len(fresh)), strict=True):
+def _write(fresh: Sequence[UsageRow], links: Sequence[tuple[Entry, UsageRow, str]]) -> None:
+    moment = moments()
+    for usage, pk in zip(fresh, allocate_ids(Usage, len(fresh)), strict=True):
         usage.pk = pk
-    insert_rows(Usage, USAGE_COLUMNS, [_row(usage) for _, usage, _ in fresh])
+    insert_rows(Usage, USAGE_COLUMNS, [_row(usage, moment) for usage in fresh])
     ids = allocate_ids(SessionUsage, len(links))
     insert_rows(
         SessionUsage,
@@ -156,7 +159,7 @@ def _write(
     )
 
 
-def _row(usage: Usage) -> tuple[Any, ...]:
+def _row(usage: UsageRow, moment: Callable[[datetime], Any]) -> tuple[Any, ...]:
     cost = None if usage.cost is None else int(usage.cost * NANO)
     return (
         usage.pk, usage.key, usage.backend, usage.session_id, usage.model, moment(usage.at),
@@ -167,28 +170,27 @@ def _row(usage: Usage) -> tuple[Any, ...]:
 
 def _after(
     entries: Sequence[Entry],
-    fresh: Sequence[tuple[Entry, Usage, UsageRecord]],
-    links: Sequence[tuple[Entry, Usage, str]],
-    grown: Sequence[Usage],
+    fresh: Sequence[UsageRow],
+    links: Sequence[tuple[Entry, UsageRow, str]],
+    grown: Sequence[UsageRow],
 ) -> None:
     """Counters and roll-ups: by adding where rows were only added, else read off the rows."""
     rollups = Rollups()
-    new = {id(usage) for _, usage, _ in fresh}
-    regrown = [usage for usage in grown if id(usage) not in new]
     for entry, usage, _ in links:
         add_usage(entry.session, usage)
-    for _, usage, _ in fresh:
+    for usage in fresh:
         rollups.add(usage)
     rollups.write()
     here = {entry.session.pk: entry.session for entry in entries}
     recount = {entry.session.pk for entry in entries if entry.recount}
-    if regrown:
-        Usage.objects.bulk_update(regrown, [*NUMBERS, "model", "at", "cost", "is_recorded",
-                                            "is_flagged"], batch_size=100)  # fmt: skip
-        recount |= set(
-            SessionUsage.objects.filter(usage__in=regrown).values_list("session_id", flat=True)
+    moment = moments()
+    update_rows(Usage, USAGE_COLUMNS[4:], [(*_row(usage, moment)[4:], usage.pk) for usage in grown])
+    recount |= set(
+        SessionUsage.objects.filter(usage__in=[usage.pk for usage in grown]).values_list(
+            "session_id", flat=True
         )
-    owners = {usage.session_id for usage in regrown if usage.session_id} | recount
+    )
+    owners = {usage.session_id for usage in grown if usage.session_id} | recount
     _recount(recount, owners, here)
 
 
