@@ -41,22 +41,26 @@ class Said(msgspec.Struct):
     has_call: bool = False
 
 
-def said(content: Sequence[Part | str] | None, own_id: str, at: datetime | None) -> Said:
-    """`own_id` names calls and results that have no id of their own."""
+def said(
+    content: Sequence[Part | str] | None, own_id: str, parent_id: str, at: datetime | None
+) -> Said:
+    """`own_id` names calls that have no id of their own, `parent_id` the results of such calls."""
     out = Said([], [])
-    parts = [content] if isinstance(content, str) else content or ()
-    for number, part in enumerate(parts):
+    nameless_calls = nameless_results = 0
+    for part in [content] if isinstance(content, str) else content or ():
         if isinstance(part, str):
             part = Part(type="text", text=part)
         kind = part.type or ""
         if kind.endswith("tool_result"):
-            out.results.append(tool_result(part, f"{own_id}:{number}", at))
+            out.results.append(tool_result(part, f"{parent_id}:{nameless_results}", at))
+            nameless_results += not part.tool_use_id
         elif kind in ("tool_use", "server_tool_use"):
             # What the vendor's server runs is answered inside the same response.
             out.has_call = out.has_call or kind == "tool_use"
-            call_id = part.id or f"{own_id}:{number}"
             words = bytes(part.input).decode("utf-8", "replace")
+            call_id = part.id or f"{own_id}:{nameless_calls}"
             out.blocks.append(Block(CALL, words, call_id, part.name or ""))
+            nameless_calls += not part.id
         elif block := plain_block(part):
             out.blocks.append(block)
     return out
@@ -87,14 +91,14 @@ def attached(source: ImageSource) -> Block | None:
     return Block(IMAGE, media_type=source.media_type or "", data=data)
 
 
-def tool_result(part: Part, own_id: str, at: datetime | None) -> ToolResult:
+def tool_result(part: Part, spare_id: str, at: datetime | None) -> ToolResult:
     """What a tool answered, its text parts joined."""
     content = part.text if part.content is None else part.content
     if isinstance(content, Part):
         content = [content]
-    inner = said(content, own_id, at).blocks
+    inner = said(content, spare_id, spare_id, at).blocks
     text = "\n".join(block.text for block in inner if block.kind == TEXT)
-    result = ToolResult(part.tool_use_id or own_id, text, bool(part.is_error), at)
+    result = ToolResult(part.tool_use_id or spare_id, text, bool(part.is_error), at)
     result.images = [block for block in inner if block.kind == IMAGE]
     if result.is_error and (found := EXIT_CODE.match(text)):
         result.exit_code = int(found[1])
@@ -121,7 +125,9 @@ def shown_command(text: str) -> str:
     return OUTPUT_TAG.sub("", text).strip() or text
 
 
-def usage_record(usage: Usage, key: str, line: ClaudeLine, at: datetime | None) -> UsageRecord:
+def usage_record(
+    usage: Usage, key: str, message_key: str, line: ClaudeLine, at: datetime | None
+) -> UsageRecord:
     """Tokens in the normal form; Claude's input excludes the cache already."""
     cache = usage.cache_creation
     lives = cache if isinstance(cache, CacheCreation) else CacheCreation()
@@ -137,7 +143,7 @@ def usage_record(usage: Usage, key: str, line: ClaudeLine, at: datetime | None) 
     message = line.message
     return UsageRecord(
         key,
-        key,
+        message_key,
         (message.model if isinstance(message, Message) else None) or "",
         at,
         input=tokens,

@@ -75,6 +75,7 @@ class Attachment(msgspec.Struct):
 
     type: str | None = None
     prompt: list[Part | str] | str | None = None
+    command_mode: str | None = msgspec.field(default=None, name="commandMode")
 
 
 class ToolDetails(msgspec.Struct):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from sessions_app import border
 from sessions_app.agents.base import Line, SourceFile
@@ -60,7 +60,7 @@ class Reading:
         self.lines += 1
         at = when(line.timestamp)
         self.facts.take(line, at)
-        own_id = line.uuid or f"line-{where.number}"
+        own_id = line.uuid if is_id(line.uuid) else f"line-{where.number}"
         match line.type:
             case "assistant":
                 self._assistant(own_id, line, at)
@@ -116,7 +116,7 @@ class Reading:
     def _user(self, key: str, where: Line, line: ClaudeLine, at: datetime | None) -> None:
         message = line.message
         content = message.content if isinstance(message, Message) else message
-        out = said(content, key, at)
+        out = said(content, key, line.parent_uuid or key, at)
         if out.results:
             self._results(out.results, line)
         if not out.blocks:
@@ -166,27 +166,40 @@ class Reading:
     def _attachment(self, key: str, line: ClaudeLine, at: datetime | None) -> None:
         attachment = line.attachment
         if isinstance(attachment, Attachment) and attachment.type == "queued_command":
-            out = said(attachment.prompt, key, at)
+            out = said(attachment.prompt, key, key, at)
+            kind = self._user_kind(line, out)
+            if kind == "prompt" and attachment.command_mode not in (None, "prompt"):
+                kind = "injected"  # what the program queued for itself
             if out.blocks:
-                self._human(key, self._user_kind(line, out), out, line, at)
+                self._human(key, kind, out, line, at)
 
     def _assistant(self, own_id: str, line: ClaudeLine, at: datetime | None) -> None:
         message = line.message if isinstance(line.message, Message) else Message()
-        key = message.id or line.request_id or own_id
-        out = said(message.content, own_id, at)
+        out = said(message.content, own_id, own_id, at)
         self.facts.record.results.extend(out.results)
         if message.model == SYNTHETIC or line.is_api_error_message:
-            self._synthetic(key, out, line, at)
+            self._synthetic(own_id, out, line, at)
             return
+        key = message.id or own_id
         record = self._message(key, "assistant", "answer", out.blocks, line, at)
         record.model = message.model or record.model
         if self.is_agent or not line.is_sidechain:
             self.facts.record.model = message.model or self.facts.record.model
         if isinstance(message.usage, Usage):
-            usage = usage_record(message.usage, key, line, at)
-            if key not in self.usages or usage.total > self.usages[key].total:
-                self.usages[key] = usage
+            self._usage(usage_record(message.usage, self._usage_key(key, line), key, line, at))
         self._answered(key, message, out, line)
+
+    def _usage_key(self, message_key: str, line: ClaudeLine) -> str:
+        """The same in every copy of the line, and no other response's."""
+        message = line.message
+        told = message.id if isinstance(message, Message) else None
+        own = line.uuid if is_id(line.uuid) else f"{self.facts.source.path.stem}/{message_key}"
+        return told or line.request_id or own
+
+    def _usage(self, usage: UsageRecord) -> None:
+        have = self.usages.get(usage.key)
+        if have is None or usage.total > have.total:
+            self.usages[usage.key] = usage
 
     def _answered(self, key: str, message: Message, out: Said, line: ClaudeLine) -> None:
         if out.has_call:
@@ -238,6 +251,11 @@ class Reading:
         # The steps of a sub-agent inside its parent's file are inside one turn of the parent.
         if self.is_agent or not line.is_sidechain:
             self.facts.record.turn = turn
+
+
+def is_id(text: str | None) -> TypeGuard[str]:
+    """Whether `text` can name a line: not a placeholder that many lines share."""
+    return bool(text) and " " not in str(text)
 
 
 def is_odd(line: ClaudeLine) -> bool:
