@@ -26,6 +26,7 @@ from sessions_app.models import (
 
 LATE = datetime.max.replace(tzinfo=UTC)
 MAX_FAMILY = 200
+UNIQUE = 16  # characters; a shorter key ("@120", "L1") may stand in any session
 
 
 def settle_lineage(
@@ -79,7 +80,7 @@ def _link_continuations(fresh: Sequence[AgentSession]) -> None:
 def _link_families(fresh: Sequence[AgentSession]) -> None:
     """Sessions of one collector that begin with the same message are one family of forks."""
     roots = {(session.collector_id, session.backend, session.root_key) for session in fresh}
-    roots = {root for root in roots if root[2] and not root[2].startswith(("@", "L"))}
+    roots = {root for root in roots if len(root[2]) >= UNIQUE}
     for keys in in_groups(key for _, _, key in roots):
         families: dict[tuple[int, str, str], list[AgentSession]] = {}
         for row in AgentSession.objects.filter(root_key__in=keys).order_by("pk"):

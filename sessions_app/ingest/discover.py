@@ -73,7 +73,7 @@ def changed_unit(found: Found, known: dict[str, Known], *, full: bool = False) -
     old = known.get(main.path)
     if old is None:
         return unit
-    if full or (old.reader_version != found.agent.version and not old.failed):
+    if full or old.reader_version != found.agent.version:
         unit.replace = True
         return unit
     if main.size == 0 and old.size > 0:

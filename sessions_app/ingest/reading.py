@@ -130,8 +130,11 @@ def read_unit(unit: Unit, now: datetime) -> Iterator[FilePart]:
 
 
 def failed_part(unit: Unit, reason: str) -> FilePart:
-    """Says that a file could not be read; it is not tried again until it changes."""
-    state = FileState(unit.main.path, "", unit.main.size, unit.main.mtime_ns, failed=True)
+    """Says that a file could not be read; it is tried again when it or its reader changes."""
+    version = agent_named(unit.agent).version
+    state = FileState(
+        unit.main.path, "", unit.main.size, unit.main.mtime_ns, reader_version=version, failed=True
+    )
     return FilePart(unit.agent, [state], [], [], failure=reason[:300] or "unreadable")
 
 
