@@ -133,13 +133,17 @@ def usage_record(
     lives = cache if isinstance(cache, CacheCreation) else CacheCreation()
     details = usage.output_tokens_details
     reasoning = details.thinking_tokens if isinstance(details, OutputDetails) else None
-    counts = (
+    counts = [
         usage.input_tokens, usage.output_tokens, usage.cache_read_input_tokens,
         usage.cache_creation_input_tokens, lives.ephemeral_1h_input_tokens,
         lives.ephemeral_5m_input_tokens, reasoning,
-    )  # fmt: skip
-    flagged = not all(map(border.is_count, counts))
-    tokens, output, read, write, hour, minutes, reasoning = map(border.clean_count, counts)
+    ]  # fmt: skip
+    flagged = False
+    for index, count in enumerate(counts):
+        if type(count) is not int or not 0 <= count <= border.MAX_INT:
+            flagged = flagged or not border.is_count(count)
+            counts[index] = border.clean_count(count)
+    tokens, output, read, write, hour, minutes, reasoning = counts
     message = line.message
     return UsageRecord(
         key,

@@ -10,7 +10,7 @@ import msgspec
 Odd = list[msgspec.Raw] | str | int | float | bool | None
 
 
-class ImageSource(msgspec.Struct):
+class ImageSource(msgspec.Struct, gc=False):
     """Where an image or document block has its bytes."""
 
     type: str | None = None
@@ -19,7 +19,7 @@ class ImageSource(msgspec.Struct):
     url: str | None = None
 
 
-class Part(msgspec.Struct):
+class Part(msgspec.Struct, gc=False):
     """One block of a message's content, of any type."""
 
     type: str | None = None
@@ -36,20 +36,20 @@ class Part(msgspec.Struct):
     url: str | None = None
 
 
-class CacheCreation(msgspec.Struct):
+class CacheCreation(msgspec.Struct, gc=False):
     """Cache writes by how long they live."""
 
     ephemeral_1h_input_tokens: Any = None
     ephemeral_5m_input_tokens: Any = None
 
 
-class OutputDetails(msgspec.Struct):
+class OutputDetails(msgspec.Struct, gc=False):
     """What the output consists of."""
 
     thinking_tokens: Any = None
 
 
-class Usage(msgspec.Struct):
+class Usage(msgspec.Struct, gc=False):
     """The tokens of one response; the same on each of its lines, or growing."""
 
     input_tokens: Any = None
@@ -60,7 +60,7 @@ class Usage(msgspec.Struct):
     output_tokens_details: OutputDetails | Odd = None
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     """What the model or the user said, or a piece of it."""
 
     id: str | None = None
@@ -70,7 +70,7 @@ class Message(msgspec.Struct):
     usage: Usage | Odd = None
 
 
-class Attachment(msgspec.Struct):
+class Attachment(msgspec.Struct, gc=False):
     """Only queued_command is conversation: a prompt typed during a turn."""
 
     type: str | None = None
@@ -78,13 +78,13 @@ class Attachment(msgspec.Struct):
     command_mode: str | None = msgspec.field(default=None, name="commandMode")
 
 
-class ToolDetails(msgspec.Struct):
+class ToolDetails(msgspec.Struct, gc=False):
     """Of a result's details only the sub-agent's id; the rest is skipped unread."""
 
     agent_id: Any = msgspec.field(default=None, name="agentId")
 
 
-class ClaudeLine(msgspec.Struct, rename="camel"):
+class ClaudeLine(msgspec.Struct, rename="camel", gc=False):
     """One line; what no field here names is skipped by the decoder."""
 
     type: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -35,13 +36,15 @@ def read_lines(source: SourceFile, after: Position | None = None) -> Iterator[Li
         raise UnreadableSession(error.strerror or str(error)) from error
     with handle:
         is_rest = _starts_inside_a_line(handle, start)
-        for piece, offset, size in _split(source, handle, start):
+        for piece, offset, size, is_finished in _split(source, handle, start):
+            if piece.endswith(b"\r") or not offset:
+                piece = _trim(piece, offset)
             if is_rest and not piece.strip():  # the newline of a last line read without it
                 end.offset = offset + size
-            elif piece.endswith(b"\n") or _is_whole(_trim(piece, offset)):
+            elif is_finished or _is_whole(piece):
                 number += not is_rest
                 end.line, end.offset = number, offset + size
-                yield Line(_trim(piece, offset), offset, number)
+                yield Line(piece, offset, number)
             is_rest = False
 
 
@@ -52,8 +55,10 @@ def _starts_inside_a_line(handle: BinaryIO, start: int) -> bool:
     return handle.read(1) not in (b"\n", b"")
 
 
-def _split(source: SourceFile, handle: BinaryIO, start: int) -> Iterator[tuple[bytes, int, int]]:
-    """Pieces that end in a newline, and the tail without one: bytes, where they start, how many.
+def _split(
+    source: SourceFile, handle: BinaryIO, start: int
+) -> Iterator[tuple[bytes, int, int, bool]]:
+    """Lines without newline: bytes, where they start, how many with it, and whether it was there.
 
     Of a line beyond MAX_LINE only the head is given: a file of one endless line must not fill
     the memory.
@@ -63,23 +68,23 @@ def _split(source: SourceFile, handle: BinaryIO, start: int) -> Iterator[tuple[b
         if source.keep is not None:
             source.keep(source.path, offset + size, block)
         at = 0
-        while newline := block.find(b"\n", at) + 1:
-            size += newline - at
-            piece = bytes(head) + block[at:newline] if head else block[at:newline]
-            yield piece, offset, size
-            offset, at, size = offset + size, newline, 0
-            head.clear()
+        while (newline := block.find(b"\n", at)) >= 0:
+            piece = block[at:newline]
+            if head:
+                piece = bytes(head + piece)
+                head.clear()
+            size += newline + 1 - at
+            yield piece, offset, size, True
+            offset, at, size = offset + size, newline + 1, 0
         size += len(block) - at
         head += block[at : at + max(MAX_LINE + 1 - len(head), 0)]
     if size:
-        yield bytes(head), offset, size
+        yield bytes(head), offset, size, False
 
 
 def _trim(piece: bytes, offset: int) -> bytes:
     if offset == 0 and piece.startswith(BOM):
         piece = piece[len(BOM) :]
-    if piece.endswith(b"\n"):
-        piece = piece[:-1]
     return piece[:-1] if piece.endswith(b"\r") else piece
 
 
@@ -102,7 +107,9 @@ def parse(data: bytes) -> Any:
         value = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         text = data.decode("utf-8", "replace")
-        value = json.loads(text, parse_constant=str, parse_int=_whole_number)
+        value = json.loads(
+            text, parse_constant=str, parse_int=_whole_number, parse_float=_real_number
+        )
     return border.clean_json(value)
 
 
@@ -121,6 +128,11 @@ def when(value: object) -> datetime | None:
 
 def _whole_number(digits: str) -> int | str:
     return int(digits) if len(digits) <= 20 else digits[:64]
+
+
+def _real_number(digits: str) -> float | str:
+    value = float(digits)
+    return value if math.isfinite(value) else digits[:64]
 
 
 class LineReader:
@@ -173,6 +185,11 @@ class LineReader:
             return  # one problem a line is enough
         sample = ascii(line.data[:SAMPLE].decode("utf-8", "replace"))[1:-1]
         self.problems.append(Problem(self.path, reason[:300], line.number, sample[:SAMPLE]))
+
+    def forgive(self, line: Line) -> None:
+        """Take back what was said of this line: nothing of it is used."""
+        if self.problems and self.problems[-1].line == line.number:
+            self.problems.pop()
 
     def take_problems(self) -> list[Problem]:
         """The problems since the last call."""
