@@ -18,6 +18,8 @@ THINKING = "thinking"
 CALL = "tool_use"
 IMAGE = "image"
 
+LOOK_BACK = 64  # blocks of one message that a new one may be a longer form of
+
 # What the file says about the last turn (see formats: crash and end, one vocabulary).
 TURN_OPEN = "open"
 TURN_ENDED = "ended"
@@ -213,22 +215,33 @@ def extend_blocks(old: list[Block], new: list[Block]) -> list[Block]:
 
     Agents write one response as several lines, and some older versions write a growing text
     again and again: a later block of the same kind that starts with the earlier text is that
-    block, grown; a call is known by its id.
+    block, grown; a call is known by its id. Growth follows soon, so that of a message with
+    thousands of blocks only the last ones are compared.
     """
     out = list(old)
+    calls: dict[str, int] = {}
+    for index, block in enumerate(out):
+        if block.kind == CALL:
+            calls.setdefault(block.call_id, index)
     for block in new:
-        for index, have in enumerate(out):
-            if have.kind == block.kind and _is_grown(have, block):
-                out[index] = block
-                break
-        else:
-            out.append(block)
+        place = calls.get(block.call_id) if block.kind == CALL else _earlier(out, block)
+        if place is not None:
+            out[place] = block
+            continue
+        if block.kind == CALL:
+            calls[block.call_id] = len(out)
+        out.append(block)
     return out
 
 
+def _earlier(blocks: list[Block], block: Block) -> int | None:
+    for index in range(max(len(blocks) - LOOK_BACK, 0), len(blocks)):
+        if blocks[index].kind == block.kind and _is_grown(blocks[index], block):
+            return index
+    return None
+
+
 def _is_grown(have: Block, block: Block) -> bool:
-    if block.kind == CALL:
-        return have.call_id == block.call_id
     if block.kind == IMAGE:
         return have.data == block.data
     return bool(have.text) and block.text.startswith(have.text)

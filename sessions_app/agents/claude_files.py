@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from sessions_app.agents import folders
 from sessions_app.agents.base import SourceFile
 
 SNIFF_LINES, SNIFF_SIZE = 40, 4 * 1024 * 1024
@@ -36,24 +37,15 @@ def is_known(folder: Path) -> bool:
 
 def walk(root: Path) -> Iterator[SourceFile]:
     """Every log below `root`, in order of names, files before folders; no symlink is followed."""
-    folders = [root]
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name, reverse=True)
-        except OSError:
+    for folder in folders.walk(root):
+        if folder.path.name == ".claude":  # beside the logs lie settings, to-dos and histories
+            folder.folders = [name for name in folder.folders if name == "projects"]
             continue
-        known, names = is_known(folder), {entry.name for entry in entries}
-        for entry in reversed(entries):
-            path = Path(entry.path)
-            if entry.is_file(follow_symlinks=False) and is_log(path, known):
-                yield source_file(path, root, has_meta=meta_file(path).name in names)
-        folders += [
-            Path(entry.path, "projects") if entry.name == ".claude" else Path(entry.path)
-            for entry in entries
-            if entry.is_dir(follow_symlinks=False) and entry.name != "tool-results"
-        ]
+        known = is_known(folder.path)
+        for path in (folder.path / name for name in folder.files):
+            if is_log(path, known):
+                yield source_file(path, root, has_meta=meta_file(path).name in folder.files)
+        folder.folders = [name for name in folder.folders if name != "tool-results"]
 
 
 def is_log(path: Path, known: bool) -> bool:
@@ -127,11 +119,11 @@ def sniff(line: bytes) -> tuple[bool, bool]:
 
 def registries(root: Path) -> list[Path]:
     """The folders of running processes that belong to `root`."""
-    folders = [root, root / ".claude", root / ".config" / "claude"]
+    homes = [root, root / ".claude", root / ".config" / "claude"]
     if root.name == "projects":
-        folders.append(root.parent)
+        homes.append(root.parent)
     return [
-        path / "sessions"
-        for path in folders
-        if (path / "sessions").is_dir() and (path / "projects").is_dir()
+        home / "sessions"
+        for home in homes
+        if (home / "sessions").is_dir() and (home / "projects").is_dir()
     ]
