@@ -26,6 +26,14 @@ def owner_named(name: str | None) -> User:
     return admin
 
 
+def viewer_named(name: str | None) -> User:
+    """Through whose eyes a command looks: this user's, else everybody's.
+
+    Who may run commands here may read the database: without a name nothing is hidden.
+    """
+    return owner_named(name) if name else User(pk=0, is_superuser=True)
+
+
 def project_named(name: str | None) -> Project | None:
     """The project with this key or name. Raises CommandError when none or several match."""
     if not name:

@@ -15,11 +15,15 @@ from sessions_app.models import AgentSession, Relation, User
 from tests.factories import NOON, make_project, make_session, make_usage, tag
 
 # K4 C1 C11: the fields that were asked for, and those that the contract adds.
-KEYS = """id name backend backend_session_id source model models status resumable
-not_resumable_because created_at last_active ended_at work_dir project git_branch host owner
-visibility protected title kind prompt description tags token_usage cost message_count
-user_messages tool_calls tool_errors total_steps current_task progress parent_id forked_at_seq
-merged_from subagents exit_code duration_seconds metadata resume_command""".split()
+KEYS = [
+    *("id", "name", "backend", "backend_session_id", "source", "model", "models", "status"),
+    *("resumable", "not_resumable_because", "created_at", "last_active", "ended_at", "work_dir"),
+    *("project", "git_branch", "host", "owner", "visibility", "protected", "title", "kind"),
+    *("prompt", "description", "tags", "token_usage", "cost", "message_count", "user_messages"),
+    *("tool_calls", "tool_errors", "total_steps", "current_task", "progress", "parent_id"),
+    *("forked_at_seq", "merged_from", "subagents", "exit_code", "duration_seconds", "metadata"),
+    *("resume_command"),
+]
 
 
 def as_json(session: AgentSession, viewer: User | None = None) -> dict[str, object]:
