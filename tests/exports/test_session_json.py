@@ -22,7 +22,7 @@ KEYS = [
     *("prompt", "description", "tags", "token_usage", "cost", "message_count", "user_messages"),
     *("tool_calls", "tool_errors", "total_steps", "current_task", "progress", "parent_id"),
     *("forked_at_seq", "merged_from", "subagents", "exit_code", "duration_seconds", "metadata"),
-    *("resume_command"),
+    "resume_command",
 ]
 
 

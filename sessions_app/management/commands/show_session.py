@@ -55,8 +55,8 @@ def _find(viewer: User, typed: str) -> AgentSession:
         sentence = _(
             "There is no session “%(typed)s”: give at least %(least)d characters of its id."
         )
-        words = {"typed": terminal.one_line(typed), "least": str(SHORTEST_PREFIX)}
-        raise CommandError(sentence % words, returncode=2) from error
+        told = {"typed": terminal.one_line(typed), "least": SHORTEST_PREFIX}
+        raise CommandError(sentence % told, returncode=2) from error
 
 
 def _table(rows: list[tuple[str, str]]) -> Table:
