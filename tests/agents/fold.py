@@ -121,7 +121,8 @@ def summary(record: SessionRecord) -> dict[str, Any]:
     calls = {block.call_id for block in blocks if block.kind == CALL}
     answered = {result.call_id: result for result in record.results if result.call_id in calls}
     costs = [usage.cost for usage in record.usages if usage.cost is not None]
-    models = {item.model for item in (*record.messages, *record.usages)} - {""}
+    models = {message.model for message in record.messages}
+    models |= {usage.model for usage in record.usages}
     return facts | {
         "first": record.created_at,
         "last": record.last_active,
@@ -136,7 +137,7 @@ def summary(record: SessionRecord) -> dict[str, Any]:
         "responses": len(record.usages),
         "flagged": sum(usage.flagged for usage in record.usages),
         "cost": str(sum(costs, Decimal(0)).normalize()) if costs else None,
-        "models": sorted(models),
+        "models": sorted(models - {""}),
         "parent": record.relations[0].parent_identity if record.relations else None,
         "relations": [[r.kind, r.parent_identity, r.call_id] for r in record.relations],
         "texts": [
