@@ -1,0 +1,13 @@
+"""How allauth behaves here."""
+
+from __future__ import annotations
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.http import HttpRequest
+
+
+class ClosedSignupAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """People are added by an administrator or a command."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False

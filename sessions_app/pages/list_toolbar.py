@@ -1,0 +1,143 @@
+"""The filters above the list: menus of what one may choose from, and fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from sessions_app.models import AgentSession, User
+from sessions_app.pages.list_view import sort_options
+from sessions_app.queries.choices import Choice, filter_choices
+from sessions_app.queries.filters import HAS, KINDS, values_of
+from sessions_app.queries.lists import DEFAULT_LIMIT, SessionPage
+
+LIMITS = (25, 50, 100)
+MENU_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    value: str
+    label: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    name: str
+    label: str
+    options: list[Option]
+    count: int  # of chosen ones
+    more: bool = False  # not all are listed: the field beside takes any
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    name: str
+    label: str
+    value: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    name: str
+    label: str
+    options: list[Option]
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbar:
+    q: str
+    menus: list[Menu]
+    selects: list[Select]
+    fields: list[Field]
+    more_count: int  # of filters set in the last menu
+
+
+def toolbar(user: User, params: QueryDict, page: SessionPage) -> Toolbar:
+    choices = filter_choices(user)
+    statuses = [Choice(value, str(label)) for value, label in AgentSession.Status.choices]
+    return Toolbar(
+        q="".join(values_of(params, "q")[-1:]),
+        menus=[
+            _menu("status", _("Status"), statuses, params),
+            _menu("backend", _("Backend"), choices["backend"], params),
+            _menu("project", _("Project"), choices["project"], params),
+            _menu("owner", _("Owner"), choices["owner"], params),
+            _menu("tag", _("Tag"), choices["tag"], params),
+        ],
+        selects=_selects(params, page),
+        fields=_fields(params),
+        more_count=_more_count(params),
+    )
+
+
+def _menu(name: str, label: str, choices: list[Choice], params: QueryDict) -> Menu:
+    chosen = values_of(params, name)
+    listed = choices[:MENU_LENGTH]
+    known = {choice.value for choice in listed}
+    listed = [Choice(value, value) for value in chosen if value not in known] + listed
+    options = [Option(value, text, value in chosen) for value, text in listed]
+    return Menu(name, label, options, len(chosen), more=len(choices) > MENU_LENGTH)
+
+
+def _selects(params: QueryDict, page: SessionPage) -> list[Select]:
+    limits = sorted({*LIMITS, page.limit})
+    yes_no = [("", _("any")), ("1", _("yes")), ("0", _("no"))]
+    return [
+        _select("kind", _("Kind"), KINDS.items(), params, "main"),
+        _select("resumable", _("Resumable"), yes_no, params),
+        _select(
+            "has", _("Has"), [("", _("anything")), *((key, HAS[key][0]) for key in HAS)], params
+        ),
+        _select("tag_mode", _("Tags"), [("", _("all of them")), ("any", _("any of them"))], params),
+        Select("sort", _("Order"), [Option(*option) for option in sort_options(page.sort)]),
+        _select(
+            "limit",
+            _("Rows"),
+            [("" if limit == DEFAULT_LIMIT else str(limit), str(limit)) for limit in limits],
+            params,
+        ),
+    ]
+
+
+def _select(
+    name: str,
+    label: str,
+    options: Iterable[tuple[str, object]],
+    params: QueryDict,
+    default: str = "",
+) -> Select:
+    chosen = "".join(values_of(params, name)[-1:]) or default
+    return Select(
+        name,
+        label,
+        [
+            Option("" if value == default else value, str(text), value == chosen)
+            for value, text in options
+        ],
+    )
+
+
+def _fields(params: QueryDict) -> list[Field]:
+    day = _("2026-11-21 or 30d")
+    named = [
+        ("since", _("Since"), day),
+        ("until", _("Until"), day),
+        ("model", _("Model"), _("starts with")),
+        ("workdir", _("Folder"), _("this one and below")),
+        ("host", _("Machine"), ""),
+    ]
+    return [
+        Field(name, label, "".join(values_of(params, name)[-1:]), hint)
+        for name, label, hint in named
+    ]
+
+
+def _more_count(params: QueryDict) -> int:
+    names = ("kind", "resumable", "has", "since", "until", "model", "workdir", "host")
+    return sum(bool(values_of(params, name)) for name in names)

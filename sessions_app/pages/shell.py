@@ -1,0 +1,91 @@
+"""What the frame around every page shows: places, theme, the person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+THEME_COOKIE = "theme"
+THEMES = ("light", "dark")  # anything else follows the system
+
+STYLE_SHEETS = tuple(
+    f"css/{name}.css"
+    for name in ("variables", "base", "shell", "controls", "panels", "table", "feedback", "pages")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    label: str
+    icon: str
+    url: str
+    here: bool = False
+    wide: bool = False  # left out of the bar of a phone
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeChoice:
+    value: str
+    label: str
+    icon: str
+    pressed: str
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """The context processor behind skeleton.html and base.html."""
+    theme = request.COOKIES.get(THEME_COOKIE, "")
+    context: dict[str, Any] = {
+        "style_sheets": STYLE_SHEETS,
+        "theme": theme if theme in THEMES else "",
+    }
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return context
+    return context | {
+        "initial": str(user)[:1],
+        "places": _places(request, user.is_staff),
+        "more_places": _more_places(user.is_staff),
+        "themes": _themes(context["theme"]),
+    }
+
+
+def _places(request: HttpRequest, is_staff: bool) -> list[Place]:
+    names = [
+        (_("Overview"), "overview", "overview"),
+        (_("Sessions"), "sessions", "session_list"),
+        (_("Ingest"), "ingest", "ingest_status"),
+    ]
+    places = [
+        Place(label, icon, url, here=_is_here(request.path, url))
+        for label, icon, url in ((label, icon, reverse(name)) for label, icon, name in names)
+    ]
+    if is_staff:
+        places.append(Place(_("Administration"), "admin", reverse("admin:index"), wide=True))
+    return places
+
+
+def _is_here(path: str, url: str) -> bool:
+    return path == url if url == "/" else path.startswith(url)
+
+
+def _more_places(is_staff: bool) -> list[Place]:
+    places = [Place(_("Change password"), "key", reverse("account_change_password"))]
+    if is_staff:
+        places.insert(0, Place(_("Administration"), "admin", reverse("admin:index")))
+    return places
+
+
+def _themes(current: str) -> list[ThemeChoice]:
+    choices = [
+        ("", _("System"), "system"),
+        ("light", _("Light"), "sun"),
+        ("dark", _("Dark"), "moon"),
+    ]
+    return [
+        ThemeChoice(value, label, icon, "true" if value == current else "false")
+        for value, label, icon in choices
+    ]
