@@ -156,7 +156,8 @@ def _part(
         unit.agent,
         _states(unit, state) if last else [state],
         pieces,
-        [prepare(record, now=now, replace=unit.replace and first)],
+        # What only joins holds no conversation, so that it can replace none.
+        [prepare(record, now=now, replace=unit.replace and first and not record.joins)],
         size=sum(piece.size for piece in pieces if piece.path == unit.main.path),
         rewritten=unit.rewritten and first,
         is_last=last,

@@ -27,7 +27,7 @@ from sessions_app.ingest.worker import Batch
 from sessions_app.models import IngestRun, Project, User
 from sessions_app.records import Problem
 
-CHECKPOINT_PAGES = 16_384  # of 4 kB: while loading, the log is folded in every 64 MB
+CHECKPOINT = 32 * 1024 * 1024  # bytes: while loading, the log is folded in so seldom
 Progress = Callable[[Report, int, int], None]  # report, bytes done, bytes in all
 
 
@@ -177,9 +177,12 @@ def _fewer_checkpoints() -> Iterator[None]:
         yield
         return
     with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        page_size = cursor.execute("PRAGMA page_size").fetchone()[0]
+        usual = cursor.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT // page_size}")
     try:
         yield
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("PRAGMA wal_autocheckpoint = 1000")
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {usual}")
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")

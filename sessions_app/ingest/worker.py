@@ -61,7 +61,15 @@ def serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the writer decides when to stop
     decoder = msgspec.msgpack.Decoder(list[Unit])
     encoder = msgspec.msgpack.Encoder()
-    while task := pipe.recv_bytes():
+    while task := _next_task(pipe):
         for batch in batches(decoder.decode(task), datetime.now(UTC)):
             pipe.send_bytes(encoder.encode(batch))
         pipe.send_bytes(b"")
+
+
+def _next_task(pipe: Connection) -> bytes:
+    """The next list of units; nothing once the writer has gone."""
+    try:
+        return pipe.recv_bytes()
+    except EOFError:
+        return b""
