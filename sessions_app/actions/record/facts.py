@@ -72,7 +72,9 @@ def _apply_times(session: AgentSession, record: SessionRecord, *, is_new: bool) 
 def settle_status(entry: Entry, now: datetime) -> str:
     """Set the status that the evidence gives; answers the reason, for the history."""
     session, record = entry.session, entry.part.record
-    if record.status and not session.turn:
+    # A session's own file that states an end knows better than the last turn.
+    states_end = not record.joins and record.status != AgentSession.Status.ACTIVE
+    if record.status and (states_end or not session.turn):
         session.status = record.status
         reason = f"{entry.source} says so"
     else:
