@@ -201,7 +201,7 @@ def _session(
         model=_word(facts, "model"),
         work_dir=_word(facts, "work_dir"),
         tags=_words(facts.get("tags")),
-        turn=TURNS.get(status, ""),
+        turn=TURNS.get(status, "") if facts else _turn(messages),
         status=status if status in TURNS else "",
         current_task=_word(facts, "current_task"),
         progress=_progress(facts.get("progress")),
@@ -217,6 +217,13 @@ def _session(
     record.created_at = min((time for time in [created, *times] if time), default=None)
     record.last_active = max((time for time in [active, *times] if time), default=None)
     return record
+
+
+def _turn(messages: list[MessageRecord]) -> str:
+    """Without facts: whoever spoke last tells whether an answer is owed."""
+    if not messages:
+        return ""
+    return TURN_ENDED if messages[-1].role == "assistant" else TURN_OPEN
 
 
 def _add_file_times(record: SessionRecord, source: SourceFile) -> None:
