@@ -6,6 +6,7 @@ import binascii
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeGuard
 
 import msgspec
 
@@ -173,3 +174,17 @@ def error_text(line: ClaudeLine) -> str:
     if isinstance(line.content, str) and line.content:
         return line.content
     return error if isinstance(error, str) else f"API error {number}".strip()
+
+
+def is_id(text: str | None) -> TypeGuard[str]:
+    """Whether `text` can name a line: not a placeholder that many lines share."""
+    return bool(text) and " " not in str(text)
+
+
+def is_odd(line: ClaudeLine) -> bool:
+    """Whether a user's line holds bare words where a message or blocks should be."""
+    message = line.message
+    if not isinstance(message, Message):
+        return True
+    content = message.content
+    return isinstance(content, list) and all(isinstance(part, str) for part in content)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 from sessions_app import border
 from sessions_app.agents.base import Line, SourceFile
@@ -13,6 +13,8 @@ from sessions_app.agents.claude_content import (
     SYNTHETIC,
     Said,
     error_text,
+    is_id,
+    is_odd,
     said,
     shown_command,
     text_kind,
@@ -251,17 +253,3 @@ class Reading:
         # The steps of a sub-agent inside its parent's file are inside one turn of the parent.
         if self.is_agent or not line.is_sidechain:
             self.facts.record.turn = turn
-
-
-def is_id(text: str | None) -> TypeGuard[str]:
-    """Whether `text` can name a line: not a placeholder that many lines share."""
-    return bool(text) and " " not in str(text)
-
-
-def is_odd(line: ClaudeLine) -> bool:
-    """Whether a user's line holds bare words where a message or blocks should be."""
-    message = line.message
-    if not isinstance(message, Message):
-        return True
-    content = message.content
-    return isinstance(content, list) and all(isinstance(part, str) for part in content)

@@ -8,17 +8,12 @@ from typing import Any
 
 import pytest
 
-from sessions_app.agents.base import PART_SIZE, SourceFile, UnreadableSession
+from sessions_app.agents.base import PART_SIZE, SourceFile
 from sessions_app.agents.claude_code import ClaudeCode
 from sessions_app.records import (
     CALL,
     IMAGE,
-    TITLE_AGENT,
-    TITLE_CUSTOM,
-    TITLE_SUMMARY,
     Block,
-    Position,
-    SessionRecord,
 )
 from tests.agents.claude import assistant, call, log, read, result, session, text, user
 from tests.agents.fold import fold, summary
@@ -237,66 +232,6 @@ def test_the_last_turn_is_told(lines: list[dict[str, Any]], turn: str, tmp_path:
     assert session(tmp_path, *lines).turn == turn
 
 
-def title(kind: str, words: str) -> dict[str, Any]:
-    return {"type": f"{kind}-title", f"{kind}Title": words}
-
-
-def leaf(words: str, uuid: str) -> dict[str, Any]:
-    return {"type": "summary", "summary": words, "leafUuid": uuid}
-
-
-RENAME = "<command-name>/rename</command-name><command-args>Given by hand</command-args>"
-
-
-@pytest.mark.parametrize(
-    ("lines", "expected"),
-    [
-        ([user("hi")], ("", 0)),
-        ([user("hi"), title("ai", "A"), title("ai", "B")], ("B", TITLE_AGENT)),
-        ([user("hi"), title("custom", "C"), title("ai", "A")], ("C", TITLE_CUSTOM)),
-        ([user("hi"), title("ai", "A"), title("custom", "  ")], ("A", TITLE_AGENT)),
-        ([user("hi"), user(RENAME, "u2")], ("Given by hand", TITLE_CUSTOM)),
-        ([user("hi"), {"type": "system", "subtype": "local_command", "content": RENAME}],
-         ("Given by hand", TITLE_CUSTOM)),
-        ([leaf("Another session's", "u9"), user("hi")], ("", 0)),
-        ([leaf("Ours", "u1"), user("hi")], ("Ours", TITLE_SUMMARY)),
-        ([user("hi"), leaf("Ours", "u1"), leaf("Another's", "u9")], ("Ours", TITLE_SUMMARY)),
-        ([leaf("First", "u2"), leaf("Last", "u1"), user("hi"), user("ho", "u2")],
-         ("Last", TITLE_SUMMARY)),
-        ([leaf("Ours", "u1"), title("ai", "A"), user("hi")], ("A", TITLE_AGENT)),
-    ],
-)  # fmt: skip
-def test_the_best_title_wins_however_the_reading_is_cut(
-    lines: list[dict[str, Any]], expected: tuple[str, int], tmp_path: Path
-) -> None:
-    for cut in range(len(lines) + 1):
-        path = log(tmp_path, *lines[:cut])
-        source = SourceFile(path, root=tmp_path)
-        parts = list(ClaudeCode().read(source, None))
-        log(tmp_path, *lines)
-        parts += ClaudeCode().read(source, source.end)
-        (record,) = fold(parts).values()
-        assert (record.title, record.title_rank) == expected, cut
-
-
-def test_facts_of_the_session(tmp_path: Path) -> None:
-    record = session(
-        tmp_path,
-        user(REMINDER, "u0", cwd="/work", timestamp="2026-07-01T10:00:05Z", gitBranch="main"),
-        user("first", "u1", timestamp="2026-07-01T12:00:01+02:00", cwd="/else", version="2.1.0"),
-        user("second", "u2", timestamp="not a time", gitBranch="topic"),
-        {"type": "pr-link", "prNumber": 7, "prUrl": "https://x.invalid/7", "prRepository": "a/b"},
-        {"type": "pr-link", "prNumber": 7, "prUrl": "https://x.invalid/7", "prRepository": "a/b"},
-    )
-    assert (record.work_dir, record.git_branch, record.agent_version) == ("/work", "topic", "2.1.0")
-    assert record.prompt == "first"
-    assert record.created_at is not None and record.created_at.isoformat()[11:19] == "10:00:01"
-    assert record.last_active is not None and record.last_active.isoformat()[11:19] == "10:00:05"
-    assert record.metadata["pull_requests"] == [
-        {"number": 7, "url": "https://x.invalid/7", "repository": "a/b"}
-    ]
-
-
 def test_an_inline_subagent_is_marked_and_counted(tmp_path: Path) -> None:
     record = session(
         tmp_path,
@@ -366,125 +301,3 @@ def test_pictures_are_decoded(source: dict[str, Any], block: Block, tmp_path: Pa
     record = session(tmp_path, user([{"type": "image", "source": source}]))
     assert record.messages[0].blocks == [block]
     assert record.messages[0].kind == "prompt"
-
-
-@pytest.mark.parametrize(
-    ("line", "texts", "problems"),
-    [
-        (b'{"type":"user","uuid":"u2","message":{"content":"half \\ud83d"}}', ["half \ufffd"], 0),
-        (b'{"type":"user","uuid":"u2","message":{"content":"a\\u0000b"}}', ["a\0b"], 0),
-        (b'{"type":"user","uuid":"u2","message":{"content":"\xff"}}', ["\ufffd"], 0),
-        (b'{"type":"user","uuid":"u2","x":NaN,"message":{"content":"nan"}}', ["nan"], 0),
-        ("{\"type\":\"user\",\"uuid\":\"u2\",\"message\":{\"content\":\"a\u2028b\"}}".encode(),
-         ["a\u2028b"], 0),
-        # One field of a wrong shape costs that field.
-        (user("kept", "u2", isMeta="no"), ["kept"], 1),
-        (user([7, text("kept"), []], "u2"), ["kept"], 1),
-        (user("kept", 5, cwd=["/x"]), ["kept"], 1),  # type: ignore[arg-type]
-        (user({"no": "content"}, "u2"), [], 1),
-        # A line that is no line costs itself.
-        (b"{torn", [], 1),
-        (b"[1, 2]", [], 1),
-        (b'"words"', [], 1),
-        (b"[" * 100_000, [], 1),
-        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, [], 1),
-        (b"\0\0\0", [], 1),
-        (b"   ", [], 0),
-    ],
-)  # fmt: skip
-def test_a_bad_line_never_costs_a_good_one(
-    line: dict[str, Any] | bytes, texts: list[str], problems: int, tmp_path: Path
-) -> None:
-    record = session(tmp_path, user("before", "u1"), line, user("after", "u3"))
-    found = ["".join(block.text for block in message.blocks) for message in record.messages]
-    assert [item.replace("\u2400", "\0") for item in found] == ["before", *texts, "after"]
-    assert len(record.problems) == problems
-    assert all(problem.line == 2 and problem.reason for problem in record.problems)
-
-
-def test_a_number_without_end_counts_as_nothing_and_is_flagged(tmp_path: Path) -> None:
-    line = (
-        b'{"type":"assistant","uuid":"a","message":{"id":"m","content":"x","usage":{"input_tokens":'
-    )
-    record = session(tmp_path, line + b"9" * 5000 + b',"output_tokens":3}}}')
-    assert [(u.input, u.output, u.flagged) for u in record.usages] == [(0, 3, True)]
-    assert summary(record)["texts"] == ["x"]
-
-
-@pytest.mark.parametrize("megabytes", [2, 24])
-def test_a_huge_line_is_read_like_any_other(megabytes: int, tmp_path: Path) -> None:
-    words = "x" * (megabytes * 1024 * 1024)
-    record = session(tmp_path, user("before"), assistant(words), user("after", "u3"))
-    sizes = [sum(len(block.text) for block in message.blocks) for message in record.messages]
-    assert sizes == [6, len(words), 5]
-
-
-def test_one_response_on_many_lines_is_read_in_good_time(tmp_path: Path) -> None:
-    lines = [assistant(f"{number} words") for number in range(20_000)]
-    assert len(session(tmp_path, *lines).messages[0].blocks) == 20_000
-
-
-@pytest.mark.parametrize("lines", [[], [leaf("Another's", "u9")], [{"type": "mode"}]])
-def test_a_log_without_messages_waits_from_its_start(
-    lines: list[dict[str, Any]], tmp_path: Path
-) -> None:
-    source = SourceFile(log(tmp_path, *lines), root=tmp_path)
-    assert list(ClaudeCode().read(source, None)) == []
-    assert source.end == Position()
-
-
-@pytest.mark.parametrize("lines", [[b"not a log"], [b"\x89PNG\r\n\x1a\n", {"type": "mode"}]])
-def test_a_file_that_is_no_log_says_so(lines: list[dict[str, Any] | bytes], tmp_path: Path) -> None:
-    source = SourceFile(log(tmp_path, *lines), root=tmp_path)
-    with pytest.raises(UnreadableSession, match="line 1"):
-        list(ClaudeCode().read(source, None))
-
-
-def test_nothing_new_yields_nothing_and_keeps_the_place(tmp_path: Path) -> None:
-    source = SourceFile(log(tmp_path, user("hi")), root=tmp_path)
-    assert len(list(ClaudeCode().read(source, None))) == 1
-    place = source.end
-    assert list(ClaudeCode().read(source, place)) == []
-    assert source.end == place
-
-
-def test_a_position_of_another_version_starts_again(tmp_path: Path) -> None:
-    source = SourceFile(log(tmp_path, user("hi")), root=tmp_path)
-    whole = list(ClaudeCode().read(source, None))
-    assert list(ClaudeCode().read(source, Position(40, 1, 99, b"old"))) == whole
-
-
-def subagent(folder: Path, place: str, meta: str | None, **more: Any) -> SessionRecord:
-    path = log(folder, user("count", isSidechain=True, **more), name=f"{place}agent-7")
-    if meta is not None:
-        path.with_suffix(".meta.json").write_text(meta)
-    (record,) = fold(read(path)).values()
-    return record
-
-
-META = '{"agentType": "Explore", "description": "count files", "toolUseId": "t1"}'
-
-
-@pytest.mark.parametrize(
-    ("place", "meta", "call_id"),
-    [
-        ("parent/subagents/", META, "t1"),
-        ("parent/subagents/workflows/wf1/", META, "t1"),
-        ("parent/subagents/", None, ""),
-        ("", None, ""),
-    ],
-)
-def test_a_subagent_names_its_parent(
-    place: str, meta: str | None, call_id: str, tmp_path: Path
-) -> None:
-    record = subagent(tmp_path, place, meta, sessionId="parent")
-    assert (record.identity, record.kind, record.turn) == ("parent/agent-7", "subagent", "open")
-    assert summary(record)["relations"] == [["subagent", "parent", call_id]]
-    assert record.title == ("count files" if meta else "")
-    assert record.metadata == ({"agent_type": "Explore"} if meta else {})
-
-
-def test_a_broken_fact_file_is_reported_and_costs_nothing_else(tmp_path: Path) -> None:
-    record = subagent(tmp_path, "parent/subagents/", "{torn")
-    assert [problem.path[-10:] for problem in record.problems] == [".meta.json"]
-    assert summary(record)["relations"] == [["subagent", "parent", ""]]
