@@ -6,7 +6,7 @@ import os
 
 from gunicorn.arbiter import Arbiter
 
-from sessions_app.serving import end_with_parent
+from sessions_app.supervisor import end_with_parent
 
 # Threads keep a worker answering while a slow client or a waiting agent holds one of them; the
 # writers among them are put in line by our own queue.

@@ -32,10 +32,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "queries": NEUTRAL | {"models"},
     "ingest": NEUTRAL | {"agents", "actions", "models"},
     "exports": NEUTRAL | {"models", "queries", "figures"},
+    "supervisor": set(),
     "pages": ALL,
     "api": ALL,
     "admin": ALL,
-    "management": ALL | {"serving"},
+    "management": ALL | {"serving", "supervisor"},
 }
 # Layers that do not know Django, and the third-party packages that they may know.
 PLAIN: dict[str, set[str]] = {
@@ -46,6 +47,7 @@ PLAIN: dict[str, set[str]] = {
     "prices": {"genai_prices"},
     "agents": {"msgspec"},
     "client": set(),
+    "supervisor": set(),
 }
 
 

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connections
 
-from sessions_app.serving import end_with_parent
+from sessions_app.supervisor import end_with_parent
 
 
 def stop(number: int, frame: FrameType | None) -> None:

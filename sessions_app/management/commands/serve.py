@@ -45,10 +45,15 @@ class Command(BaseCommand):
         self._prepare()
         self._greet(serving.public_address(host, port))
         connections.close_all()
-        children = [serving.web_server(listener, workers)]
-        if not no_scheduler:
-            children.append(serving.scheduler())
-        sys.exit(serving.Supervisor(children).run())
+        self._become_supervisor(listener.fileno(), workers, not no_scheduler)
+
+    def _become_supervisor(self, handle: int, workers: int, scheduler: bool) -> None:
+        """From here on no Django is needed in this process, which stays as long as the pages."""
+        os.set_inheritable(handle, True)
+        os.chdir(settings.BASE_DIR)
+        command = [sys.executable, "-m", "sessions_app.supervisor", "--handle", str(handle)]
+        command += ["--workers", str(workers)] + ["--scheduler"] * scheduler
+        os.execv(sys.executable, command)
 
     def _prepare(self) -> None:
         try:
