@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -99,9 +100,20 @@ def _is_same(item: Stat, old: Known | None) -> bool:
 
 
 def stat_of(path: Path) -> Stat:
-    """Size and time of a file, not following a link."""
+    """Size and time of a file, not following a link. A name that is no text is an OSError, too."""
+    if not is_text(path):
+        raise OSError(errno.EILSEQ, "its name is not UTF-8: rename it")
     found = os.stat(path, follow_symlinks=False)
     return Stat(str(path), found.st_size, found.st_mtime_ns)
+
+
+def is_text(path: Path) -> bool:
+    """Whether the path can be stored: file names are bytes, which need not be any text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def load_states(units: list[Unit], collector: User, host: str) -> None:

@@ -102,7 +102,8 @@ def _changed(wish: Wish, report: Report) -> list[Unit]:
         except OSError as error:
             report.failed += 1
             reason = error.strerror or str(error)
-            report.problems.append(Problem(str(found.source.path), reason))
+            path = os.fsencode(found.source.path).decode("utf-8", "replace")
+            report.problems.append(Problem(path, reason))
             report.problem_count += 1
             continue
         if unit is None:

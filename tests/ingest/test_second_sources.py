@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,3 +68,20 @@ def test_a_stated_end_counts_at_once(
         session = AgentSession.objects.get(backend="kimi")
         assert session.status == status
     assert datetime.now(UTC) - session.last_active < timedelta(minutes=5)
+
+
+def test_a_file_whose_name_is_no_text_stops_nothing(
+    samples: Path, read_again: Callable[..., Report]
+) -> None:
+    store = samples / ".clinvk" / "sessions"
+    (store / os.fsdecode(b"bad\xff.json")).write_text('{"id": "q", "backend": "claude"}')
+    folder = samples / ".kimi" / "sessions" / os.fsdecode(b"bad\xfe")
+    folder.mkdir()
+    (folder / "messages.jsonl").write_text('{"role": "user", "content": "x"}\n')
+    report = read_again()
+    assert (report.failed, len(report.created)) == (2, 9)
+    assert {Path(problem.path).parts[-1] for problem in report.problems} == {
+        "bad\ufffd.json",
+        "messages.jsonl",
+    }
+    assert {problem.reason for problem in report.problems} == {"its name is not UTF-8: rename it"}
