@@ -11,17 +11,16 @@ from typing import Any
 import msgspec
 
 from sessions_app import border
+from sessions_app.agents import sessions_dir_facts as told
 from sessions_app.agents import sessions_dir_files as files
 from sessions_app.agents import shell
-from sessions_app.agents.base import PART_SIZE, Line, SourceFile, UnreadableSession
+from sessions_app.agents.base import PART_SIZE, Line, SourceFile
 from sessions_app.agents.folders import Folder, walk
 from sessions_app.agents.lines import LineReader
 from sessions_app.records import (
     TEXT,
     TITLE_RECORD,
-    TURN_ABORTED,
     TURN_ENDED,
-    TURN_FAILED,
     TURN_OPEN,
     Block,
     MessageRecord,
@@ -29,23 +28,9 @@ from sessions_app.records import (
     Problem,
     SessionFacts,
     SessionRecord,
-    UsageRecord,
 )
 
 ROLES = {"user": "prompt", "assistant": "answer", "tool": "note", "system": "injected"}
-# What the stated status says about the last turn.
-TURNS = {
-    "active": TURN_OPEN,
-    "paused": TURN_ABORTED,
-    "completed": TURN_ENDED,
-    "crashed": TURN_OPEN,
-    "error": TURN_FAILED,
-}
-COUNTS = ("message_count", "tool_calls", "total_tokens", "total_cost")
-KNOWN = frozenset(
-    ("id", "created_at", "last_active", "status", "work_dir", "model", "total_steps", "tags",
-     "description", "current_task", "progress", *COUNTS)
-)  # fmt: skip
 
 
 class MessageLine(msgspec.Struct):
@@ -92,7 +77,7 @@ class SessionsDir:
         if after is not None and after.version != self.version:
             after = None
         memory = msgspec.msgpack.decode(after.state, type=Memory) if after else Memory()
-        facts, problems = _metadata(source)
+        facts, problems = told.facts_of(source)
         messages: list[MessageRecord] = []
         if source.path.name == files.MESSAGES:
             reader, size = LineReader(source, MessageLine), 0
@@ -139,17 +124,6 @@ def _sessions(root: Path) -> Iterator[Folder]:
             folder.folders.clear()
 
 
-def _metadata(source: SourceFile) -> tuple[dict[str, Any], list[Problem]]:
-    """The stated facts; none of them when the file is missing or broken, which is told."""
-    path = source.path.parent / files.METADATA
-    if path.is_symlink() or not path.exists():
-        return {}, []
-    try:
-        return files.document(source.content(path)), []
-    except UnreadableSession as error:
-        return {}, [Problem(str(path), f"facts were rebuilt from the messages: {error}")]
-
-
 def _message(reader: LineReader, line: Line) -> MessageRecord | None:
     message = reader.struct(line)
     if message is None:
@@ -186,8 +160,8 @@ def _session(
 ) -> SessionRecord:
     """The session as its metadata tells it, completed by what its messages and files tell."""
     name = files.printable(source.path.parent.name)
-    description = _word(facts, "description")
-    status = _word(facts, "status").lower()
+    description = told.word(facts, "description")
+    status = told.word(facts, "status").lower()
     prompts = [message for message in messages if message.kind == "prompt" and message.blocks]
     record = SessionRecord(
         agent=SessionsDir.name,
@@ -198,17 +172,17 @@ def _session(
         title_rank=TITLE_RECORD if description else 0,
         description=description,
         prompt=prompts[0].blocks[0].text if prompts else "",
-        model=_word(facts, "model"),
-        work_dir=_word(facts, "work_dir"),
-        tags=_words(facts.get("tags")),
-        turn=TURNS.get(status, "") if facts else _turn(messages),
-        status=status if status in TURNS else "",
-        current_task=_word(facts, "current_task"),
-        progress=_progress(facts.get("progress")),
-        total_steps=_steps(facts.get("total_steps")),
-        metadata=_other_facts(facts, name),
+        model=told.word(facts, "model"),
+        work_dir=told.word(facts, "work_dir"),
+        tags=told.words(facts.get("tags")),
+        turn=told.TURNS.get(status, "") if facts else _turn(messages),
+        status=status if status in told.TURNS else "",
+        current_task=told.word(facts, "current_task"),
+        progress=told.share(facts.get("progress")),
+        total_steps=told.count(facts.get("total_steps")),
+        metadata=told.others(facts, name),
         messages=messages,
-        usages=_usages(facts, name),
+        usages=told.usages(facts, name),
         problems=problems,
     )
     times = [message.at for message in messages if message.at]
@@ -241,60 +215,11 @@ def _add_small_files(source: SourceFile, record: SessionRecord, seen: files.Seen
         name = files.printable(path.relative_to(folder).as_posix())
         if seen.get(name) == (stat.st_size, stat.st_mtime_ns):
             continue
-        told = len(record.problems)
+        known = len(record.problems)
         if path.parent == folder / files.SNAPSHOTS:
             if snapshot := files.snapshot(source, path, record.problems):
                 record.snapshots.append(snapshot)
         elif artifact := files.artifact(path, folder, stat, record.problems):
             record.artifacts.append(artifact)
-        if len(record.problems) == told:  # what is wrong is told at every reading
+        if len(record.problems) == known:  # what is wrong is told at every reading
             seen[name] = (stat.st_size, stat.st_mtime_ns)
-
-
-def _usages(facts: dict[str, Any], name: str) -> list[UsageRecord]:
-    """The stated sums, which do not tell input from output: all of it stands as input."""
-    tokens, cost = facts.get("total_tokens"), border.clean_money(facts.get("total_cost"))
-    if not tokens and not cost:
-        return []
-    usage = UsageRecord(
-        f"{SessionsDir.name}:{name}",
-        model=_word(facts, "model"),
-        at=files.local_time(facts.get("last_active")),
-        input=border.clean_count(tokens),
-        cost=cost,
-        summary=True,
-        flagged=not border.is_count(tokens),
-    )
-    return [usage]
-
-
-def _other_facts(facts: dict[str, Any], name: str) -> dict[str, Any]:
-    """Stated counts, for comparison with what was counted, and fields that we do not know."""
-    out = {key: value for key, value in facts.items() if key not in KNOWN}
-    out.update({f"stated_{key}": facts[key] for key in COUNTS if facts.get(key) is not None})
-    if facts.get("total_tokens"):
-        out["tokens_are_a_total"] = True
-    if facts.get("status") and _word(facts, "status").lower() not in TURNS:
-        out["stated_status"] = facts["status"]
-    if _word(facts, "id") not in ("", name):
-        out["stated_id"] = facts["id"]
-    return out
-
-
-def _word(facts: dict[str, Any], name: str) -> str:
-    value = facts.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _words(value: object) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def _progress(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value <= 1 else None
-
-
-def _steps(value: object) -> int | None:
-    return value if border.is_count(value) and isinstance(value, int) else None

@@ -1,4 +1,4 @@
-"""clinvk's records: both dialects, odd values, and what is not taken for one."""
+"""clinvk's records: both dialects, odd values, and what is not taken for one.  # C3"""
 
 from __future__ import annotations
 
