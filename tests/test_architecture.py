@@ -30,8 +30,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": set(),
     "actions": NEUTRAL | {"models", "queries.access"},
     "queries": NEUTRAL | {"models"},
-    "ingest": NEUTRAL | {"agents", "actions", "models"},
+    "ingest": NEUTRAL | {"agents", "actions", "models", "samples"},
     "exports": NEUTRAL | {"models", "queries", "figures"},
+    "samples": set(),
     "supervisor": set(),
     "pages": ALL,
     "api": ALL,
@@ -47,6 +48,7 @@ PLAIN: dict[str, set[str]] = {
     "prices": {"genai_prices"},
     "agents": {"msgspec"},
     "client": set(),
+    "samples": set(),
     "supervisor": set(),
 }
 
