@@ -20,7 +20,7 @@ SAMPLES = Path(__file__).parent / "samples"
 BY_NAME = {agent.name: agent for agent in AGENTS}
 CASES = sorted(path.parent for path in SAMPLES.glob("*/*/expected.json"))
 LINE_LOGS = ("claude-code", "codex")
-MID_LINE_CUTS_BELOW = 64 * 1024  # bytes; larger samples are cut at their lines only
+MID_LINE_CUTS_BELOW = 16 * 1024  # bytes; larger samples are cut at their lines only
 
 
 def case_name(case: Path) -> str:
