@@ -88,9 +88,7 @@ def runs(found: list[IngestRun], now: datetime) -> list[Run]:
 
 def _run(run: IngestRun, now: datetime) -> Run:
     running = run.status == IngestRun.Status.RUNNING
-    percent = None
-    if running and run.bytes_todo:
-        percent = min(run.bytes * 100 // run.bytes_todo, 100)
+    percent = min(run.bytes * 100 // max(run.bytes_todo, 1), 100) if running else None
     return Run(
         run,
         figures.duration(((run.ended_at or now) - run.started_at).total_seconds()),

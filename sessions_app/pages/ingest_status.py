@@ -62,7 +62,12 @@ def dismiss_problems(request: PageRequest) -> HttpResponse:
 def _runs(request: PageRequest) -> dict[str, Any]:
     """The counts of a run tell about everybody's files: they are for staff."""
     found = queries.latest_runs() if request.user.is_staff else []
-    return {"runs": ingest_cards.runs(found, timezone.now()), "shows_runs": request.user.is_staff}
+    shown = ingest_cards.runs(found, timezone.now())
+    return {
+        "runs": shown,
+        "is_running": any(item.percent is not None and not item.is_silent for item in shown),
+        "shows_runs": request.user.is_staff,
+    }
 
 
 def _problems(request: PageRequest, source: str, before: str) -> dict[str, Any]:
