@@ -11,7 +11,7 @@ from sessions_app.agents.base import PART_SIZE, SourceFile, UnreadableSession
 from sessions_app.agents.codex_lines import IndexLine
 from sessions_app.agents.codex_reading import Reading
 from sessions_app.agents.folders import walk
-from sessions_app.agents.lines import LineReader, parse
+from sessions_app.agents.lines import BOM, LineReader, parse
 from sessions_app.agents.shell import in_folder, is_safe_word
 from sessions_app.records import TITLE_AGENT, Position, SessionFacts, SessionRecord
 
@@ -36,20 +36,26 @@ class Codex:
         return [Path(told)] if told and home == Path.home() else [home / ".codex"]
 
     def session_files(self, root: Path) -> Iterator[SourceFile]:
-        """Rollouts, live ones before archived ones, and then the index of their names."""
+        """Rollouts, live ones before archived ones, and then the index of their names.
+
+        `root` is a home, `.codex`, any folder, or one file; outside of a Codex home a file is
+        taken only if its first lines look right.
+        """
         if (root / ".codex").is_dir():
             root = root / ".codex"
-        if any((root / folder).is_dir() for folder in FOLDERS):
-            places = [root / folder for folder in FOLDERS]
+        places = [root / folder for folder in FOLDERS if (root / folder).is_dir()]
+        if places:
             found = [path for place in places for path in _logs(place) if _is_rollout(path)]
+        elif root.is_file():
+            found = [root] if root.suffix == ".jsonl" and _looks_right(root) else []
         else:
-            paths = [root] if root.is_file() else sorted(_logs(root), key=_archived_last)
-            found = [path for path in paths if path.name != INDEX and _looks_like_ours(path)]
-        live = {path.name for path in found if ARCHIVE not in path.parts}
+            found = [path for path in _logs(root) if _looks_right(path)]
+            found.sort(key=_is_archived)
+        live = {path.name for path in found if not _is_archived(path)}
         for path in found:
-            if ARCHIVE not in path.parts or path.name not in live:
-                yield SourceFile(path, root=root)
-        index = root if root.name == INDEX else root / INDEX
+            if not (_is_archived(path) and path.name in live):
+                yield SourceFile(path, root=path.parent if path == root else root)
+        index = root / INDEX
         if index.is_file() and not index.is_symlink():
             yield SourceFile(index, root=root)
 
@@ -113,15 +119,15 @@ def _is_rollout(path: Path) -> bool:
     return path.name.startswith("rollout-")
 
 
-def _archived_last(path: Path) -> tuple[bool, str]:
-    return ARCHIVE in path.parts, str(path)
+def _is_archived(path: Path) -> bool:
+    return ARCHIVE in path.parts
 
 
-def _looks_like_ours(path: Path) -> bool:
+def _looks_right(path: Path) -> bool:
     """One of the first lines is a Codex line."""
     try:
         with path.open("rb") as handle:
-            head = handle.read(SNIFF_BYTES)
+            head = handle.read(SNIFF_BYTES).removeprefix(BOM)
     except OSError:
         return False
     return any(_is_codex_line(line) for line in islice(head.split(b"\n"), SNIFF_LINES))
@@ -138,7 +144,8 @@ def _is_codex_line(line: bytes) -> bool:
     kind = value.get("type")
     if kind in TYPES:
         return isinstance(value.get("payload"), dict) and "timestamp" in value
-    if kind == "message" and isinstance(content := value.get("content"), list):
-        return any(str(part.get("type")).endswith("put_text") for part in content if
-                   isinstance(part, dict))  # fmt: skip
+    parts = value.get("content")
+    if kind == "message" and isinstance(parts, list):
+        kinds = [part.get("type") for part in parts if isinstance(part, dict)]
+        return "input_text" in kinds or "output_text" in kinds
     return kind is None and {"id", "timestamp", "instructions"} <= value.keys()

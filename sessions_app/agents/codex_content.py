@@ -75,9 +75,12 @@ def image(url: object) -> Block | None:
 
 def _picture(base64: str | bytes, media_type: str) -> Block:
     try:
-        return Block(IMAGE, media_type=media_type, data=binascii.a2b_base64(base64))
+        data = binascii.a2b_base64(base64)
     except ValueError:
+        data = b""
+    if not data:
         return Block(TEXT, f"[{media_type}: not base64]")
+    return Block(IMAGE, media_type=media_type, data=data)
 
 
 def thoughts(item: Item) -> list[Block]:

@@ -20,6 +20,7 @@ from sessions_app.records import (
 
 MOST_WAITING = 50
 MOST_SPAWNED = 1000
+SHORTEST_ID = 16  # some providers number the items of each response: "msg_0"
 
 
 class Conversation:
@@ -87,7 +88,11 @@ class Conversation:
             meant, blocks = "injected", content.shown(item.content)
         if blocks:
             role = "user" if item.role == "user" or kind == "agent_message" else "system"
-            self._add(MessageRecord(item.id or self.key, role, blocks, meant, self.at))
+            self._add(MessageRecord(self._key(item), role, blocks, meant, self.at))
+
+    def _key(self, item: Item) -> str:
+        """The item's id, unless it is so short that a second response may have it too."""
+        return item.id if item.id and len(item.id) >= SHORTEST_ID else self.key
 
     # Responses.
 
@@ -100,7 +105,8 @@ class Conversation:
         self.evidence(turn)
         group = self.memory.group
         if not group.open:
-            group = self.memory.group = Group(item.id or self.key, open=True)
+            group = self.memory.group = Group(self._key(item), open=True)
+            self.response = None
         if not blocks:
             return
         group.said = True
@@ -146,6 +152,7 @@ class Conversation:
         else:
             usage.message_key = self.key
             self.memory.group = Group(self.key, open=True, billed=True, leads=True)
+            self.response = None
         self.record.usages.append(usage)
 
     # Messages that only events tell: they wait, since the item that they repeat may yet come.
