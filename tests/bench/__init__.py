@@ -1,0 +1,1 @@
+"""Measures the ingest and the pages: `python -m tests.bench --help`."""
