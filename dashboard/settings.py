@@ -144,6 +144,8 @@ STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = SESSIONS_DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
+# Half the files to compress on the first start.
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 STORAGES: dict[str, Any] = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import ngettext, pgettext
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -63,7 +63,11 @@ def cost(amount: Decimal, *, unpriced: int = 0, tokens: int = 0) -> Cost:
         return Cost(_("no price"), _("No price is known for the models used"))
     exact = f"${amount.normalize():,f}" if amount else "$0"
     if unpriced:
-        title = _("At least %(amount)s: %(count)s responses of models without a price")
+        title = ngettext(
+            "At least %(amount)s: %(count)s response is of a model without a price",
+            "At least %(amount)s: %(count)s responses are of models without a price",
+            unpriced,
+        )
         return Cost(f"≥ {dollars(amount)}", title % {"amount": exact, "count": grouped(unpriced)})
     return Cost(dollars(amount), exact)
 

@@ -124,7 +124,11 @@ def chart(days: dict[date, Spend]) -> Chart:
     most = max((spend.responses for spend in days.values()), default=0)
     bars = [_bar(index, day, spend, most) for index, (day, spend) in enumerate(days.items())]
     total = sum(spend.responses for spend in days.values())
-    summary = _("%(count)s responses in the last %(days)d days")
+    summary = ngettext(
+        "%(count)s response in the last %(days)d days",
+        "%(count)s responses in the last %(days)d days",
+        total,
+    )
     return Chart(
         bars=bars,
         width=len(bars) * BAR_WIDTH - BAR_GAP,
@@ -144,7 +148,7 @@ def _bar(index: int, day: date, spend: Spend, most: int) -> Bar:
     responses = figures.grouped(spend.responses)
     tokens = figures.short(spend.tokens)
     money = figures.cost(spend.cost, unpriced=spend.unpriced, tokens=spend.tokens).text
-    title = _("%(day)s: %(responses)s responses, %(tokens)s tokens, %(cost)s")
+    title = _("%(day)s: responses %(responses)s, tokens %(tokens)s, cost %(cost)s")
     parts = {"day": name, "responses": responses, "tokens": tokens, "cost": money}
     return Bar(
         index * BAR_WIDTH,
@@ -168,7 +172,11 @@ def figures_of_month(month: Spend, today: date) -> list[Figure]:
             _("Tokens in %(month)s") % {"month": name},
             figures.short(month.tokens),
             figures.grouped(month.tokens),
-            _("%(count)s responses, each counted once")
+            ngettext(
+                "%(count)s response, counted once",
+                "%(count)s responses, each counted once",
+                month.responses,
+            )
             % {"count": figures.grouped(month.responses)},
         ),
     ]
@@ -185,12 +193,12 @@ def _sources(month: Spend) -> str:
     }
     if not month.unpriced:
         return parts
-    return (
-        _("At least; %(count)s responses have no price.")
-        % {"count": figures.grouped(month.unpriced)}
-        + " "
-        + parts
+    missing = ngettext(
+        "At least: %(count)s response has no price.",
+        "At least: %(count)s responses have no price.",
+        month.unpriced,
     )
+    return missing % {"count": figures.grouped(month.unpriced)} + " " + parts
 
 
 def statuses(counts: Counts) -> list[StatusCount]:
