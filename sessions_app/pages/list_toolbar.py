@@ -12,7 +12,7 @@ from sessions_app.models import AgentSession, User
 from sessions_app.pages.list_view import sort_options
 from sessions_app.queries.choices import Choice, filter_choices
 from sessions_app.queries.filters import HAS, KINDS, values_of
-from sessions_app.queries.lists import DEFAULT_LIMIT, SessionPage
+from sessions_app.queries.lists import DEFAULT_LIMIT, DEFAULT_SORT, SessionPage
 
 LIMITS = (25, 50, 100)
 MENU_LENGTH = 100
@@ -30,7 +30,6 @@ class Menu:
     name: str
     label: str
     options: list[Option]
-    count: int  # of chosen ones
     more: bool = False  # not all are listed: the field beside takes any
 
 
@@ -39,7 +38,7 @@ class Field:
     name: str
     label: str
     value: str
-    hint: str = ""
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,7 @@ class Select:
     name: str
     label: str
     options: list[Option]
+    narrows: bool = True  # a filter, not an order
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,6 @@ class Toolbar:
     menus: list[Menu]
     selects: list[Select]
     fields: list[Field]
-    more_count: int  # of filters set in the last menu
 
 
 def toolbar(user: User, params: QueryDict, page: SessionPage) -> Toolbar:
@@ -72,7 +71,6 @@ def toolbar(user: User, params: QueryDict, page: SessionPage) -> Toolbar:
         ],
         selects=_selects(params, page),
         fields=_fields(params),
-        more_count=_more_count(params),
     )
 
 
@@ -82,26 +80,21 @@ def _menu(name: str, label: str, choices: list[Choice], params: QueryDict) -> Me
     known = {choice.value for choice in listed}
     listed = [Choice(value, value) for value in chosen if value not in known] + listed
     options = [Option(value, text, value in chosen) for value, text in listed]
-    return Menu(name, label, options, len(chosen), more=len(choices) > MENU_LENGTH)
+    return Menu(name, label, options, more=len(choices) > MENU_LENGTH)
 
 
 def _selects(params: QueryDict, page: SessionPage) -> list[Select]:
-    limits = sorted({*LIMITS, page.limit})
+    limits = [(str(limit), str(limit)) for limit in sorted({*LIMITS, page.limit})]
     yes_no = [("", _("any")), ("1", _("yes")), ("0", _("no"))]
+    has = [("", _("anything")), *((name, label) for name, (label, _build) in HAS.items())]
+    any_all = [("", _("all of them")), ("any", _("any of them"))]
     return [
         _select("kind", _("Kind"), KINDS.items(), params, "main"),
         _select("resumable", _("Resumable"), yes_no, params),
-        _select(
-            "has", _("Has"), [("", _("anything")), *((key, HAS[key][0]) for key in HAS)], params
-        ),
-        _select("tag_mode", _("Tags"), [("", _("all of them")), ("any", _("any of them"))], params),
-        Select("sort", _("Order"), [Option(*option) for option in sort_options(page.sort)]),
-        _select(
-            "limit",
-            _("Rows"),
-            [("" if limit == DEFAULT_LIMIT else str(limit), str(limit)) for limit in limits],
-            params,
-        ),
+        _select("has", _("Has"), has, params),
+        _select("tag_mode", _("Tags"), any_all, params, narrows=False),
+        _select("sort", _("Order"), sort_options(), params, DEFAULT_SORT, narrows=False),
+        _select("limit", _("Rows"), limits, params, str(DEFAULT_LIMIT), narrows=False),
     ]
 
 
@@ -111,16 +104,16 @@ def _select(
     options: Iterable[tuple[str, object]],
     params: QueryDict,
     default: str = "",
+    *,
+    narrows: bool = True,
 ) -> Select:
+    """The default has no value, so that it stays out of the address."""
     chosen = "".join(values_of(params, name)[-1:]) or default
-    return Select(
-        name,
-        label,
-        [
-            Option("" if value == default else value, str(text), value == chosen)
-            for value, text in options
-        ],
-    )
+    shown = [
+        Option("" if value == default else value, str(text), value == chosen)
+        for value, text in options
+    ]
+    return Select(name, label, shown, narrows)
 
 
 def _fields(params: QueryDict) -> list[Field]:
@@ -130,14 +123,9 @@ def _fields(params: QueryDict) -> list[Field]:
         ("until", _("Until"), day),
         ("model", _("Model"), _("starts with")),
         ("workdir", _("Folder"), _("this one and below")),
-        ("host", _("Machine"), ""),
+        ("host", _("Machine"), " "),
     ]
     return [
         Field(name, label, "".join(values_of(params, name)[-1:]), hint)
         for name, label, hint in named
     ]
-
-
-def _more_count(params: QueryDict) -> int:
-    names = ("kind", "resumable", "has", "since", "until", "model", "workdir", "host")
-    return sum(bool(values_of(params, name)) for name in names)

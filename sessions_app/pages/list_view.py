@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.http import QueryDict
@@ -84,6 +84,8 @@ def _without(path: str, params: QueryDict, item: ActiveFilter) -> str:
 
 
 def _range(page: SessionPage) -> str:
+    if not page.items:
+        return _("No sessions")
     first, last = page.position + 1, page.position + len(page.items)
     total = f"{COUNT_CAP:,}+" if page.total_is_capped else figures.grouped(page.total)
     # Rows that came while somebody was turning pages make the first total too small.
@@ -129,11 +131,8 @@ def _sortable(path: str, params: QueryDict, sort: str, name: str, style: str) ->
     )
 
 
-def sort_options(sort: str) -> Iterable[tuple[str, str, bool]]:
-    """For the menu of orders: value, label, chosen."""
+def sort_options() -> Iterator[tuple[str, str]]:
+    """For the menu of orders."""
     for name, item in SORTS.items():
-        for value, text in (
-            (f"-{name}", _("%(column)s, largest or latest first")),
-            (name, _("%(column)s, smallest or earliest first")),
-        ):
-            yield value, text % {"column": item.label}, value == sort
+        yield f"-{name}", _("%(column)s, from the top") % {"column": item.label}
+        yield name, _("%(column)s, from the bottom") % {"column": item.label}

@@ -172,14 +172,19 @@ def figures_of_month(month: Spend, today: date) -> list[Figure]:
             _("Tokens in %(month)s") % {"month": name},
             figures.short(month.tokens),
             figures.grouped(month.tokens),
-            ngettext(
-                "%(count)s response, counted once",
-                "%(count)s responses, each counted once",
-                month.responses,
-            )
-            % {"count": figures.grouped(month.responses)},
+            _token_parts(month),
         ),
     ]
+
+
+def _token_parts(month: Spend) -> str:
+    responses = ngettext("%(count)s response", "%(count)s responses", month.responses)
+    parts = _("input %(input)s, output %(output)s, cache %(cache)s") % {
+        "input": figures.short(month.input),
+        "output": figures.short(month.output),
+        "cache": figures.short(month.cache),
+    }
+    return responses % {"count": figures.grouped(month.responses)} + " · " + parts
 
 
 def _sources(month: Spend) -> str:

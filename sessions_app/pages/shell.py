@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -24,7 +25,7 @@ class Place:
     icon: str
     url: str
     here: bool = False
-    wide: bool = False  # left out of the bar of a phone
+    wide: bool = False  # no room in the bar of a phone: there it is in the account menu
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get(THEME_COOKIE, "")
     context: dict[str, Any] = {
         "style_sheets": STYLE_SHEETS,
+        "languages": settings.LANGUAGES,  # each in its own words, whatever the page speaks
         "theme": theme if theme in THEMES else "",
     }
     user = getattr(request, "user", None)
@@ -75,7 +77,7 @@ def _is_here(path: str, url: str) -> bool:
 def _more_places(is_staff: bool) -> list[Place]:
     places = [Place(_("Change password"), "key", reverse("account_change_password"))]
     if is_staff:
-        places.insert(0, Place(_("Administration"), "admin", reverse("admin:index")))
+        places.insert(0, Place(_("Administration"), "admin", reverse("admin:index"), wide=True))
     return places
 
 

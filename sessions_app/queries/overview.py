@@ -23,18 +23,26 @@ UNFINISHED_SHOWN = 5
 class Spend:
     """Each billed response once. `unpriced` responses are in no amount."""
 
-    tokens: int = 0
+    input: int = 0
+    output: int = 0
+    cache: int = 0  # read and written
     responses: int = 0
     cost: Decimal = Decimal(0)
     recorded: Decimal = Decimal(0)
     unpriced: int = 0
 
     @property
+    def tokens(self) -> int:
+        return self.input + self.output + self.cache
+
+    @property
     def estimated(self) -> Decimal:
         return self.cost - self.recorded
 
     def add(self, other: Spend) -> None:
-        self.tokens += other.tokens
+        self.input += other.input
+        self.output += other.output
+        self.cache += other.cache
         self.responses += other.responses
         self.cost += other.cost
         self.recorded += other.recorded
@@ -122,18 +130,20 @@ def _quarters(user: User, since: datetime) -> Iterator[tuple[datetime, Spend]]:
         .order_by()
         .values("quarter")
         .annotate(
-            tokens=Sum("input") + Sum("output") + Sum("cache_read") + Sum("cache_write"),
+            fresh=Sum("input"),
+            said=Sum("output"),
+            cache=Sum("cache_read") + Sum("cache_write"),
             n=Sum("responses"),
             money=Sum("cost"),
-            recorded=Sum("recorded_cost"),
+            recorded_money=Sum("recorded_cost"),
             unpriced=Sum("unpriced_responses"),
         )
-    )
-    for row in sums:
-        yield (
-            row["quarter"],
-            Spend(row["tokens"], row["n"], row["money"], row["recorded"], row["unpriced"]),
+        .values_list(
+            *("quarter", "fresh", "said", "cache", "n", "money", "recorded_money", "unpriced")
         )
+    )
+    for quarter, *parts in sums:
+        yield quarter, Spend(*parts)
 
 
 def _main(user: User) -> SessionQuerySet:

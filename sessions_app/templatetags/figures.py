@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
 from django import template
 from django.forms import BoundField
@@ -43,6 +44,7 @@ def styled(field: BoundField) -> SafeString:
 
 
 @register.simple_tag
+@cache  # a transcript has four for each tool call
 def icon(name: str) -> SafeString:
     """A decorative icon from our sheet."""
     return format_html(
