@@ -42,7 +42,7 @@ def test_a_bad_value_ends_the_start_with_one_sentence(
     name: str, value: str, sentence: str, tmp_path: Path
 ) -> None:
     clean = {key: text for key, text in os.environ.items() if key != "DATABASE_URL"}
-    surroundings = {"DJANGO_SETTINGS_MODULE": "dashboard.settings", "SESSIONS_DATA_DIR": tmp_path}
+    surroundings = {"DJANGO_SETTINGS_MODULE": "dashboard.settings", "SESSIONS_DATA_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, settings.BASE_DIR / "manage.py", "version"],
         env={**clean, **surroundings, name: value},
@@ -140,7 +140,7 @@ def test_deployed_behind_https_django_has_nothing_to_warn_about(tmp_path: Path) 
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=settings.BASE_DIR,
         env={
-            **os.environ,
+            **{key: text for key, text in os.environ.items() if key != "DJANGO_ALLOW_ASYNC_UNSAFE"},
             "DJANGO_SETTINGS_MODULE": "dashboard.settings",
             "SESSIONS_DATA_DIR": str(tmp_path),
             "SESSIONS_HTTPS": "true",

@@ -31,7 +31,7 @@ class Command(BaseCommand):
         while True:
             if pause:
                 call_command("ingest_sessions", "--quiet")
-            call_command("detect_crashes")
+            call_command("detect_crashes", "--quiet")
             # A connection that idles half a minute may be dead by then.
             connections.close_all()
             time.sleep(pause or settings.SESSIONS_HEARTBEAT_SECONDS)
