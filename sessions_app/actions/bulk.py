@@ -11,30 +11,47 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 
 IN_LIMIT = 500  # values in one IN (...)
 
 
 def allocate_ids(model: type[Model], count: int) -> range | list[int]:
-    """`count` new primary keys in rising order; call it inside the write transaction."""
+    """`count` new primary keys in rising order; call it inside the write transaction.
+
+    They are taken at once: asking again before they are used gives others, and those of deleted
+    rows never come back.
+    """
     if count == 0:
         return []
     table = model._meta.db_table
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute(
-                "SELECT MAX(COALESCE((SELECT seq FROM sqlite_sequence WHERE name = %s), 0),"
-                f" COALESCE((SELECT MAX(id) FROM {table}), 0))",
-                [table],
-            )
-            first = cursor.fetchone()[0] + 1
-            return range(first, first + count)
+            last = _take_sqlite_ids(cursor, table, count)
+            return range(last - count + 1, last + 1)
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
             [table, count],
         )
         return sorted(row[0] for row in cursor.fetchall())
+
+
+def _take_sqlite_ids(cursor: CursorWrapper, table: str, count: int) -> int:
+    """Raise the table's AUTOINCREMENT counter; answers where it stands then."""
+    top = f'(SELECT COALESCE(MAX(id), 0) FROM "{table}")'
+    cursor.execute(
+        f"UPDATE sqlite_sequence SET seq = MAX(seq, {top}) + %s WHERE name = %s RETURNING seq",
+        [count, table],
+    )
+    rows = cursor.fetchall()
+    if not rows:
+        cursor.execute(
+            f"INSERT INTO sqlite_sequence (name, seq) VALUES (%s, {top} + %s) RETURNING seq",
+            [table, count],
+        )
+        rows = cursor.fetchall()
+    return int(rows[0][0])
 
 
 def insert_rows(model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -50,6 +67,23 @@ def insert_rows(model: type[Model], columns: Sequence[str], rows: Sequence[Seque
             return
         marks = ", ".join(["%s"] * len(columns))
         cursor.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)
+
+
+def insert_models(rows: Sequence[Model]) -> None:
+    """Insert unsaved instances that have their ids; for wide tables where a row is worth one."""
+    if not rows:
+        return
+    fields = rows[0]._meta.concrete_fields
+    insert_rows(
+        type(rows[0]),
+        [str(field.column) for field in fields],
+        [
+            [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+            for row in rows
+        ],
+    )
+    for row in rows:
+        row._state.adding = False
 
 
 def update_rows(model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from sessions_app.actions.bulk import allocate_ids, in_groups
+from sessions_app.actions.bulk import allocate_ids, in_groups, insert_models
 from sessions_app.actions.names import new_short_id
 from sessions_app.actions.prepared import FilePart, PreparedSession
 from sessions_app.actions.projects import audience_for, project_for
@@ -115,7 +115,7 @@ def close_group(entries: Sequence[Entry], by: Collector, raw_sizes: dict[int, in
             changes.append(
                 StatusChange(session=session, status=session.status, at=by.now, reason=reason)
             )
-    AgentSession.objects.bulk_create([entry.session for entry in entries if entry.is_new])
+    insert_models([entry.session for entry in entries if entry.is_new])
     _update([entry.session for entry in entries if not entry.is_new])
     StatusChange.objects.bulk_create(changes)
     links.record(entries, by)
