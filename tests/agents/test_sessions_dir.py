@@ -1,4 +1,4 @@
-"""Session folders: which folders are theirs, and how their files make one session.  # K5"""
+"""Session folders: which folders are theirs, and how their files make one session (part of K5)."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_a_name_that_is_no_text_is_named_and_left(folder: Path) -> None:
         ("step_-1.json", "{}", None, "no snapshot"),
     ],
 )
-def test_snapshots_count_by_the_number_in_their_name(  # K9
+def test_snapshots_count_by_the_number_in_their_name(  # part of K9
     folder: Path, name: str, text: str, step: int | None, problem: str
 ) -> None:
     (folder / "snapshots" / "step_9.json").unlink()

@@ -43,7 +43,7 @@ def truth(db: None, home: Path) -> dict[str, object]:
 
 
 def test_what_the_store_finds_equals_the_truth(truth: dict[str, object]) -> None:
-    # C1 C19
+    # part of C19
     compared = list(compare(truth))
     assert len(compared) > 12
     assert [item for item in compared if item.found != item.wanted] == []

@@ -101,7 +101,8 @@ def test_the_table_has_the_columns_that_were_asked_for(three: list[str]) -> None
     ],
 )
 def test_filters_combine(three: list[str], arguments: list[str], places: list[int]) -> None:
-    # C7 K6
+    # C7
+    # part of K6, C13, C14
     assert ids(*arguments) == [three[place] for place in places]
 
 

@@ -14,7 +14,8 @@ from sessions_app.exports.session_json import session_json, sessions_json, usd
 from sessions_app.models import AgentSession, Relation, User
 from tests.factories import NOON, make_project, make_session, make_usage, tag
 
-# K4 C1 C11: the fields that were asked for, and those that the contract adds.
+# The fields that were asked for, and those that the contract adds.
+# K4 C11
 KEYS = [
     *("id", "name", "backend", "backend_session_id", "source", "model", "models", "status"),
     *("resumable", "not_resumable_because", "created_at", "last_active", "ended_at", "work_dir"),
