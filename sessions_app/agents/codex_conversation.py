@@ -24,13 +24,18 @@ SHORTEST_ID = 16  # some providers number the items of each response: "msg_0"
 
 
 class Conversation:
-    """Puts what the lines say into a record. `key` and `at` are those of the line at hand."""
+    """Puts what the lines say into a record. `offset` and `at` are those of the line at hand."""
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
-        self.key = ""
+        self.offset = 0
         self.at: datetime | None = None
         self.begin(SessionRecord("codex", "codex", ""))
+
+    @property
+    def key(self) -> str:
+        """Names the line at hand by its place."""
+        return f"@{self.offset}"
 
     def begin(self, record: SessionRecord) -> None:
         """From here on everything goes into this record."""

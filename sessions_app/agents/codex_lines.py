@@ -116,9 +116,10 @@ class Item(msgspec.Struct, gc=False):
     instructions: str | None = None
 
 
-class CodexLine(Item, gc=False):
-    """A line: its payload in an envelope, or, before the envelope existed, the item itself."""
+class Envelope(msgspec.Struct, gc=False):
+    """A line; before the envelope existed it was the item itself."""
 
+    type: str | None = None
     timestamp: Any = None
     payload: Item | Odd = None
 

@@ -10,7 +10,7 @@ import msgspec
 from sessions_app.agents import codex_content as content
 from sessions_app.agents.base import Line, SourceFile
 from sessions_app.agents.codex_conversation import Conversation
-from sessions_app.agents.codex_lines import CodexLine, Git, Info, Item
+from sessions_app.agents.codex_lines import Envelope, Git, Info, Item
 from sessions_app.agents.codex_memory import Memory
 from sessions_app.agents.lines import LineReader, when
 from sessions_app.records import (
@@ -39,7 +39,8 @@ class Reading:
 
     def __init__(self, source: SourceFile, after: Position | None) -> None:
         self.source = source
-        self.reader = LineReader(source, CodexLine)
+        self.reader = LineReader(source, Envelope)
+        self.bare = LineReader(source, Item)
         state = after.state if after else b""
         self.memory = msgspec.json.decode(state, type=Memory) if state else Memory()
         self.size = 0
@@ -80,7 +81,8 @@ class Reading:
         """Everything since the last part, with the memory put into the source's position."""
         record = self.record
         record.identity, record.kind = self.memory.identity, self.memory.kind
-        record.problems = self.reader.take_problems()
+        problems = {p.line: p for p in self.bare.take_problems() + self.reader.take_problems()}
+        record.problems = [problems[number] for number in sorted(problems)]
         self.source.end.version = version
         self.source.end.state = msgspec.json.encode(self.memory)
         self.size = 0
@@ -91,25 +93,43 @@ class Reading:
     def take(self, line: Line) -> None:
         """One line more."""
         self.size += len(line.data)
-        said: CodexLine | None = self.reader.struct(line)
+        said: Envelope | None = self.reader.struct(line)
         if said is None:
             return
-        item = said.payload if isinstance(said.payload, Item) else said
-        kind = (said.type or "") if item is not said else _bare_kind(said)
+        kind, item = said.type or "", said.payload
+        if item is None:
+            kind, item = self._bare(line)
+        if not isinstance(item, Item):
+            if item is not None and kind in self.kinds:
+                self.reader.refuse(line, f"payload is not an object but {type(item).__name__}")
+            return
         is_event = kind == "event_msg"
         take = self.events.get(item.type or "") if is_event else self.kinds.get(kind)
         talk = self.talk
-        talk.key, talk.at = f"@{line.offset}", when(said.timestamp)
+        talk.offset, talk.at = line.offset, when(said.timestamp)
         if take is not None:
             if not self.memory.identity:
                 self._identify(kind, item)
             self._date()
             take(item)
-            return
-        self.reader.forgive(line)  # what is not read cannot be of the wrong shape
-        if item is not said:
+        else:
+            self.reader.forgive(line)  # what is not read cannot be of the wrong shape
             self._date()
             self._unknown(kind)
+
+    def _bare(self, line: Line) -> tuple[str, Item | None]:
+        """A line of the first versions, which wrote the items themselves."""
+        item: Item | None = self.bare.struct(line)
+        if item is None:
+            return "", None
+        kind = item.type or ""
+        if not kind and item.id and (item.git is not None or item.instructions is not None):
+            return "session_meta", item
+        is_item = kind in ("message", "reasoning") or kind.endswith(("_call", "_output"))
+        if is_item and (item.content or item.summary or item.call_id):
+            return "response_item", item
+        self.bare.forgive(line)
+        return "", None
 
     def _identify(self, kind: str, item: Item) -> None:
         """The first session_meta names the session, or the file does when content comes first."""
@@ -223,14 +243,3 @@ class Reading:
     def _token_count(self, item: Item) -> None:
         if isinstance(item.info, Info):
             self.talk.bill(self.memory.meter.count(item.info, self.talk.at))
-
-
-def _bare_kind(said: CodexLine) -> str:
-    """What a line without envelope is: the first versions wrote the items themselves."""
-    if said.payload is not None:
-        return ""
-    kind = said.type or ""
-    if not kind and said.id and said.timestamp:
-        return "session_meta"
-    is_item = kind in ("message", "reasoning") or kind.endswith(("_call", "_output"))
-    return "response_item" if is_item and (said.content or said.summary or said.call_id) else ""

@@ -337,6 +337,12 @@ def test_what_is_not_read_cannot_be_of_the_wrong_shape(tmp_path: Path) -> None:
     assert "id" in problem.reason
 
 
+def test_a_line_whose_payload_is_no_object_is_reported(tmp_path: Path) -> None:
+    odd = [{"type": "response_item", "payload": value} for value in ("words", [1], None)]
+    problems = session(tmp_path, *odd, {"type": "new", "payload": 7}, user("go")).problems
+    assert [problem.line for problem in problems] == [2, 3]
+
+
 def test_a_position_of_another_version_starts_again(tmp_path: Path) -> None:
     source = SourceFile(rollout(tmp_path, meta(), user("go")), root=tmp_path)
     first = list(Codex().read(source, None))
