@@ -6,6 +6,7 @@ over-long text, so no such value passes here.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -36,6 +37,22 @@ def clean_line(text: str, limit: int) -> str:
     return clean_text(" ".join(text[: limit * 4].split()), limit)
 
 
+def clean_name(text: str, limit: int) -> str:
+    """A name that tells things apart: as it is if it can be stored in `limit` bytes.
+
+    What cannot keeps its head and gets a hash of the whole, so that two long names stay two.
+    Bytes, since PostgreSQL takes at most some 2,700 of them into an index.
+    """
+    if len(text) <= limit and text.isascii() and "\0" not in text:
+        return text
+    clean = clean_text(text)
+    data = clean.encode()
+    if clean == text and len(data) <= limit:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{data[: limit - 33].decode('utf-8', 'ignore')}~{digest}"
+
+
 def clean_count(value: object) -> int:
     """A count from 0 to 2**63-1; anything that is not such a number counts as 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -60,7 +77,7 @@ def clean_money(value: object) -> Decimal | None:
         return None
     try:
         amount = Decimal(str(value))
-    except InvalidOperation:
+    except (InvalidOperation, ValueError):  # ValueError: an integer of more than 4,300 digits
         return None
     if not amount.is_finite() or amount < 0 or amount >= 10**9:
         return None
@@ -85,7 +102,7 @@ def clean_json(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if -MAX_INT <= value <= MAX_INT else str(value)[:64]
+        return value if -MAX_INT <= value <= MAX_INT else _digits(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if depth >= MAX_DEPTH:
@@ -97,3 +114,8 @@ def clean_json(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [clean_json(item, depth + 1) for item in value]
     return clean_text(str(value))
+
+
+def _digits(value: int) -> str:
+    """The first digits of a huge integer; those of an endless one are not worth their time."""
+    return str(value)[:64] if value.bit_length() < 4096 else f"{value.bit_length()} bits"

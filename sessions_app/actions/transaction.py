@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection, transaction
 
-_held = threading.local()
+RECORDING = 0x5E551045  # the advisory lock of whoever records on PostgreSQL
 
 
 @contextmanager
@@ -21,20 +20,31 @@ def write_transaction() -> Iterator[None]:
 
     SQLite's busy wait is not a queue: of eight writers one got a single write in 8 s. The lock
     on a file puts them in line; it goes with the process, so a killed writer blocks nobody.
+    Whoever is in a transaction already has SQLite's own lock: to wait for the file then would
+    be to wait for somebody who waits for us.
     """
-    if connection.vendor != "sqlite" or getattr(_held, "depth", 0):
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
         with transaction.atomic():
             yield
         return
     handle = os.open(_lock_path(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        _held.depth = 1
         with transaction.atomic():
             yield
     finally:
-        _held.depth = 0
         os.close(handle)
+
+
+def record_alone() -> None:
+    """Wait until nobody else records; for the rest of the transaction.
+
+    Two recordings may tell the same session, response or chunk. What one of them looks up and
+    then inserts, the other must not insert between; on SQLite there is one writer anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [RECORDING])
 
 
 def _lock_path() -> Path:

@@ -174,7 +174,7 @@ def _roots(units: list[Unit]) -> list[str]:
 @contextmanager
 def _fewer_checkpoints() -> Iterator[None]:
     """Fold SQLite's log in seldom while loading; nothing is less durable for it."""
-    if connection.vendor != "sqlite":
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
         yield
         return
     with connection.cursor() as cursor:
