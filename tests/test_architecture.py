@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exports": NEUTRAL | {"models", "queries", "figures"},
     "samples": set(),
     "supervisor": set(),
-    "pages": ALL,
+    "pages": ALL | {"templatetags"},
     "api": ALL,
     "admin": ALL,
     "management": ALL | {"serving", "supervisor"},
