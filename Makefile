@@ -28,11 +28,14 @@ test: venv chromium ## everything on SQLite, then all but the browser on Postgre
 	exit $$status
 
 lint: venv ## ruff, mypy, djlint and the check for missing migrations
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy manage.py dashboard sessions_app tests
-	$(BIN)/djlint --check --lint --quiet templates
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	@status=0; \
+	$(BIN)/ruff check . || status=1; \
+	$(BIN)/ruff format --check . || status=1; \
+	$(BIN)/mypy manage.py dashboard sessions_app tests || status=1; \
+	$(BIN)/djlint --check --quiet templates || status=1; \
+	$(BIN)/djlint --lint --quiet templates || status=1; \
+	$(BIN)/python manage.py makemigrations --check --dry-run || status=1; \
+	exit $$status
 
 bench: venv ## measure ingest, pages and search
 	@$(BIN)/python -m tests.bench

@@ -42,10 +42,10 @@ def test_a_bad_value_ends_the_start_with_one_sentence(
     name: str, value: str, sentence: str, tmp_path: Path
 ) -> None:
     clean = {key: text for key, text in os.environ.items() if key != "DATABASE_URL"}
-    surroundings = {"DJANGO_SETTINGS_MODULE": "dashboard.settings", "SESSIONS_DATA_DIR": str(tmp_path)}
+    clean |= {"DJANGO_SETTINGS_MODULE": "dashboard.settings", "SESSIONS_DATA_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, settings.BASE_DIR / "manage.py", "version"],
-        env={**clean, **surroundings, name: value},
+        env={**clean, name: value},
         capture_output=True,
         text=True,
         timeout=60,
