@@ -48,6 +48,8 @@ class SourceFile:
         self.companions = companions
         self.keep = keep
         self.end = Position()  # after `lines`: where the next reading starts
+        # Set by a reader that went back to the start, since new lines change what old ones said.
+        self.replaces = False
 
     def lines(self, after: Position | None = None) -> Iterator[Line]:
         """Finished lines from `after` on; a torn last line is kept raw and waits.

@@ -84,6 +84,8 @@ def changed_unit(found: Found, known: dict[str, Known], *, full: bool = False) -
         return None
     if old.offset and not old.failed:
         _go_on(unit, old, main)
+    else:  # read as a whole, always; the bytes of a longer one stay, as an older generation
+        unit.replace, unit.rewritten = True, main.size < old.size
     return unit
 
 

@@ -109,6 +109,7 @@ def read_unit(unit: Unit, now: datetime) -> Iterator[FilePart]:
     first = True
     try:
         for record in agent.read(source, unit.position):
+            unit.replace |= source.replaces
             if held is not None:
                 yield _part(unit, held, now, first=first, last=False)
                 first = False
