@@ -40,7 +40,7 @@ def sessions_json(
             **_figures(session, unpriced.get(session.pk, [])),
             **_descent(family[session.pk]),
             "exit_code": session.exit_code,
-            "duration_seconds": session.duration_seconds,
+            "duration_seconds": _seconds(session),
             "metadata": session.metadata,
             "resume_command": resume_command(session),
         }
@@ -123,6 +123,13 @@ def _descent(descent: Descent) -> dict[str, Any]:
         "merged_from": descent.merged_from,
         "subagents": descent.subagents,
     }
+
+
+def _seconds(session: AgentSession) -> float:
+    """As the agent told it, else from the first to the last sign of life."""
+    if session.duration_seconds is not None:
+        return session.duration_seconds
+    return (session.last_active - session.created_at).total_seconds()
 
 
 def _moment(moment: datetime | None) -> str | None:

@@ -22,7 +22,8 @@ def session_facts(session: AgentSession, told: dict[str, Any], now: datetime) ->
     yield from _words(told)
     yield from _figures(session, told)
     yield from _descent(told)
-    yield _("Resume with"), told["resume_command"] or told["not_resumable_because"] or ""
+    because = told["not_resumable_because"] or _("No command is known for it.")
+    yield _("Resume with"), told["resume_command"] or because
 
 
 def _identity(told: dict[str, Any]) -> Facts:
@@ -88,9 +89,8 @@ def _figures(session: AgentSession, told: dict[str, Any]) -> Facts:
     yield _("Steps"), "" if steps is None else grouped(steps)
     yield _("Task"), told["current_task"] or ""
     yield _("Progress"), "" if progress is None else f"{progress:.0%}"
-    seconds, code = told["duration_seconds"], told["exit_code"]
-    yield _("Duration"), "" if seconds is None else figures.duration(seconds)
-    yield _("Exit code"), "" if code is None else str(code)
+    yield _("Duration"), figures.duration(told["duration_seconds"])
+    yield _("Exit code"), "" if told["exit_code"] is None else str(told["exit_code"])
     yield _("Size on disk"), figures.size(session.size_bytes)
     yield _("Metadata"), terminal.as_json(told["metadata"]) if told["metadata"] else ""
 

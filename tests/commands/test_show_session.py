@@ -111,6 +111,21 @@ def test_with_a_name_only_what_that_person_may_see(owner: User, stranger: User) 
     assert "There is no session" in refused("aaaa", "--user", "stranger")
 
 
+def test_a_command_is_never_broken_into_lines(
+    session: AgentSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    AgentSession.objects.update(work_dir="/projects/" + "deep/" * 40)
+    last = shown("k3f9", "--no-color", screen=Screen()).splitlines()[-1]
+    assert last.startswith("Resume with  cd /projects/deep/")
+    assert last.endswith(f"/ && claude --resume native-{session.short_id}")
+
+
+def test_a_backend_without_a_command_says_so(session: AgentSession) -> None:
+    AgentSession.objects.update(backend="mystery")
+    assert shown("k3f9").endswith("No command is known for it.\n")
+
+
 def test_a_terminal_is_never_commanded(session: AgentSession) -> None:
     AgentSession.objects.update(title="\x1b[2J\x9bowned")
     drawn = shown("k3f9", "--no-color", screen=Screen())

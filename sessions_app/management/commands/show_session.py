@@ -37,11 +37,13 @@ class Command(BaseCommand):
             return
         facts = session_facts(session, told, timezone.now())
         rows = [(label, terminal.one_line(text)) for label, text in facts if text]
-        if self.stdout.isatty():
-            drawn = terminal.drawn(_table(rows), color=not options["no_color"])
-            self.stdout.write(drawn)
-        else:
+        if not self.stdout.isatty():
             self.stdout.write(terminal.columns(rows))
+            return
+        *above, last = rows
+        self.stdout.write(terminal.drawn(_table(above), color=not options["no_color"]))
+        # Not broken into lines, which would break what somebody copies.
+        self.stdout.write(f"{last[0]}{terminal.GAP}{last[1]}")
 
 
 def _find(viewer: User, typed: str) -> AgentSession:
