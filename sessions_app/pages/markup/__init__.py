@@ -1,0 +1,1 @@
+"""Hostile text -> safe HTML: Markdown, code, terminal output, diffs, JSON."""
