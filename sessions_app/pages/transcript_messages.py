@@ -1,0 +1,165 @@
+"""Messages as the transcript shows them: everything computed here, the templates only write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from html import escape
+from typing import NamedTuple
+
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from sessions_app import figures
+from sessions_app.models import Message
+from sessions_app.pages.markup.characters import label
+from sessions_app.pages.transcript_blocks import Block, Setting, blocks_of, show_all
+from sessions_app.queries.transcript import TEXT_SHOWN, Spent, Window, words_of
+
+RECENT = timedelta(days=7)  # so long a message's age says more than its date
+PLAIN_SHOWN = 3_000  # characters of what is no answer: prompts hold whole files at times
+
+# kind of message -> how it looks; whoever is not listed looks as the role says.
+LOOKS = {
+    "prompt": "prompt", "injected": "system", "command": "command", "compaction": "divider",
+    "error": "error", "note": "note",
+}  # fmt: skip
+HEADINGS = {
+    "prompt": gettext_lazy("Prompt"),
+    "answer": gettext_lazy("Answer"),
+    "system": gettext_lazy("System message"),
+    "command": gettext_lazy("Command"),
+    "divider": gettext_lazy("Conversation compacted"),
+    "error": gettext_lazy("Error"),
+    "note": gettext_lazy("Note"),
+}
+
+
+@dataclass(slots=True)
+class MessageView:
+    """One message, ready to be written."""
+
+    seq: int
+    look: str  # is-tight: nothing but tool calls
+    blocks: list[Block]
+    when: SafeString
+    heading: str = ""  # of an answer none: it has no visible heading
+    day: str = ""  # where a new day begins
+    model: str = ""  # where it changes
+    cut: str = ""  # "Show all 12,345 characters"
+    gap: int = 0  # hidden messages before it
+    gap_words: str = ""
+
+
+class Place(NamedTuple):
+    """What a message is read beside: the one before it."""
+
+    seq: int = 0
+    model: str = ""
+    day: date | None = None
+
+
+def message_views(window: Window, setting: Setting, above: Place | None) -> list[MessageView]:
+    """The window's messages. Without `above` nothing is known of what stands before them."""
+    views = []
+    side = Side()
+    for message in window.messages:
+        local = message.at.astimezone(side.zone) if message.at else None
+        when = side.when(message.seq, local, window.spent.get(message.pk))
+        view = _message_view(message, window, setting, when)
+        if message.model and (above is None or message.model != above.model):
+            view.model = label(message.model)
+        here = local.date() if local else None
+        if local and (above is None or here != above.day):
+            view.day = figures.day(local, side.now)
+        if above is not None and message.seq > above.seq + 1:
+            view.gap = message.seq - above.seq - 1
+            view.gap_words = gap_words(view.gap)
+        views.append(view)
+        known = above or Place()
+        above = Place(message.seq, message.model or known.model, here or known.day)
+    return views
+
+
+def gap_words(count: int) -> str:
+    """How many messages are hidden in one place."""
+    words = ngettext("%(count)s hidden message", "%(count)s hidden messages", count)
+    return words % {"count": figures.grouped(count)}
+
+
+def look_of(message: Message) -> str:
+    """How a message looks, by what kind it is and who said it."""
+    if message.kind in LOOKS:
+        return LOOKS[message.kind]
+    if message.role == Message.Role.USER:
+        return "prompt"
+    return "system" if message.role == Message.Role.SYSTEM else "answer"
+
+
+def heading_of(look: str) -> str:
+    """Who speaks, for the heading of a message."""
+    return str(HEADINGS[look])
+
+
+def _message_view(
+    message: Message, window: Window, setting: Setting, when: SafeString
+) -> MessageView:
+    look = look_of(message)
+    limit = TEXT_SHOWN if look in ("answer", "divider") else PLAIN_SHOWN
+    words = words_of(message)
+    calls, images = window.calls.get(message.pk, []), window.images.get(message.pk, [])
+    shown = words._replace(text=words.text[:limit])
+    blocks = blocks_of(message, shown, look, calls, images, setting)
+    is_tight = look == "answer" and all(block.call for block in blocks)
+    view = MessageView(message.seq, f"{look} is-tight" if is_tight else look, blocks, when)
+    if look != "answer":
+        view.heading = heading_of(look)
+    if words.text_size > limit or words.thinking_size > TEXT_SHOWN:
+        view.cut = show_all(words.text_size + words.thinking_size)
+    return view
+
+
+class Side:
+    """Writes what stands beside a message: its time, which is its permalink, and its price.
+
+    In Python and with each word looked up once, because a window has a hundred of them.
+    """
+
+    def __init__(self) -> None:
+        self.now = timezone.now()
+        self.zone = timezone.get_current_timezone()
+        self.estimated, self.recorded = _("estimated"), _("recorded by the agent")
+        self.no_price = _("no price")
+        self.tokens = _(
+            "input %(input)s · output %(output)s · cache read %(read)s · cache write %(write)s"
+        )
+
+    def when(self, seq: int, local: datetime | None, spent: Spent | None) -> SafeString:
+        """The whole of it."""
+        shown = exact = ""
+        if local is not None:
+            exact = local.strftime("%Y-%m-%d %H:%M:%S %Z")
+            iso = local.isoformat(timespec="seconds")
+            shown = f'<time datetime="{iso}">{exact[11:19]}</time> '
+            if self.now - local < RECENT:
+                exact = f"{exact} · {figures.ago(local, self.now)}"
+        link = f'<a class="message-at" href="#m{seq}" title="{escape(exact)}">{shown}'
+        return mark_safe(f"{link}<span>#{seq}</span></a>{self.price(spent) if spent else ''}")
+
+    def price(self, spent: Spent) -> str:
+        """Tokens and cost of the responses that the message came with."""
+        exact = self.tokens % {
+            "input": figures.grouped(spent.input),
+            "output": figures.grouped(spent.output),
+            "read": figures.grouped(spent.cache_read),
+            "write": figures.grouped(spent.cache_write),
+        }
+        money = self.no_price
+        if spent.cost is not None:
+            money = figures.dollars(spent.cost)
+            source = self.recorded if spent.is_recorded else self.estimated
+            exact += f" · ${spent.cost.normalize():,f} ({source})"
+        words = f"{figures.short(spent.total)} · {money}"
+        return f'<span class="message-spent" title="{escape(exact)}">{escape(words)}</span>'
