@@ -17,8 +17,7 @@ run: venv ## serve the dashboard on HOST (127.0.0.1) and PORT (8000)
 	@exec $(BIN)/python manage.py serve
 
 demo: venv ## the same with sample sessions
-	@$(BIN)/python manage.py load_samples
-	@exec $(BIN)/python manage.py serve
+	@exec $(BIN)/python manage.py serve --samples
 
 test: venv chromium ## everything on SQLite, then all but the browser on PostgreSQL
 	@command -v git >/dev/null || { echo "The tests need git: apt-get install git"; exit 1; }

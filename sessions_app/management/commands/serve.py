@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from sessions_app import serving
 from sessions_app.actions.people import first_admin
 from sessions_app.actions.signin import issue_link
+from sessions_app.ingest.samples import load_samples
 
 
 class Command(BaseCommand):
@@ -24,12 +25,20 @@ class Command(BaseCommand):
         parser.add_argument("--host", default=settings.HOST)
         parser.add_argument("--port", type=int, default=settings.PORT)
         parser.add_argument("--workers", type=int, default=max(2, min(4, cores)))
+        parser.add_argument("--samples", action="store_true", help="Load the sample sessions.")
         parser.add_argument(
             "--no-scheduler", action="store_true", help="Only the pages: another machine schedules."
         )
 
     def handle(
-        self, *, host: str, port: int, workers: int, no_scheduler: bool, **options: object
+        self,
+        *,
+        host: str,
+        port: int,
+        workers: int,
+        no_scheduler: bool,
+        samples: bool,
+        **options: object,
     ) -> None:
         if workers < 1:
             raise CommandError(_("--workers must be at least 1."), returncode=2)
@@ -43,6 +52,8 @@ class Command(BaseCommand):
                 returncode=2,
             ) from error
         self._prepare()
+        if samples:
+            load_samples(owner=first_admin())
         self._greet(serving.public_address(host, port))
         connections.close_all()
         self._become_supervisor(listener.fileno(), workers, not no_scheduler)
