@@ -15,7 +15,7 @@ from tests.bench.words import Words
 BYTES_A_SESSION = 30_000
 HALF_A_TURN = 6_000
 PLANNED = 0.8  # of the bytes; the rest are sub-agents, forks, and a first turn for everybody
-LONG_SESSION = 4_000_000  # bytes of the longest one, in archives that have room for it
+LONG_SESSION = 10_000_000  # bytes of the longest one, in archives that have room for it
 FIRST_DAY = datetime(2026, 5, 1, 8, tzinfo=UTC)
 DAYS = 90
 

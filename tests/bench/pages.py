@@ -34,8 +34,8 @@ def measure() -> Iterator[Page]:
     collect_static()
     client = Client(SERVER_NAME="localhost")
     client.force_login(first_admin(), backend="django.contrib.auth.backends.ModelBackend")
-    longest = AgentSession.objects.order_by("-message_count")[0]
-    typical = AgentSession.objects.filter(kind="main").order_by("-last_active")[0]
+    by_length = AgentSession.objects.order_by("-message_count", "pk")
+    longest, typical = by_length[0], by_length[by_length.count() // 2]
     sessions = reverse("session_list")
     for name, address in {
         "overview": reverse("overview"),
