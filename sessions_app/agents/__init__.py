@@ -7,6 +7,7 @@ from sessions_app.agents.claude_code import ClaudeCode
 from sessions_app.agents.clinvk import Clinvk
 from sessions_app.agents.codex import Codex
 from sessions_app.agents.gemini import Gemini
+from sessions_app.agents.qwen import Qwen
 from sessions_app.agents.sessions_dir import SessionsDir
 
-AGENTS: tuple[Agent, ...] = (ClaudeCode(), Codex(), Gemini(), Clinvk(), SessionsDir())
+AGENTS: tuple[Agent, ...] = (ClaudeCode(), Codex(), Gemini(), Qwen(), Clinvk(), SessionsDir())
