@@ -50,11 +50,8 @@ class Gemini:
         """See Agent.read. New lines that change what older ones said make it read all anew."""
         if after is not None and (after.version != self.version or not after.state):
             after = None
-        reading = read_appended(source, after) if after is not None else None
-        if reading is None:
-            source.replaces = after is not None
-            reading = read_whole(source)
-        yield from self._tell(source, reading)
+        appended = read_appended(source, after) if after is not None else None
+        yield from self._tell(source, appended or read_whole(source))
 
     def _tell(self, source: SourceFile, reading: Reading) -> Iterator[SessionRecord]:
         end, memory = source.end, reading.memory
@@ -66,9 +63,7 @@ class Gemini:
             held = part
         if held is None or not memory.has_content:
             source.end = Position()
-            if reading.problems:
-                first = reading.problems[0]
-                raise UnreadableSession(f"no message in it; line {first.line}: {first.reason}")
+            _complain(reading)
             return
         source.end = end
         end.version = self.version
@@ -85,3 +80,12 @@ class Gemini:
             return None
         words = ["gemini", "--resume", session.backend_session_id]
         return shell.in_folder(session.work_dir, words, prompt)
+
+
+def _complain(reading: Reading) -> None:
+    """Nothing was said in it: a session may begin so, but not every file is one."""
+    if reading.problems:
+        first = reading.problems[0]
+        raise UnreadableSession(f"no message in it; line {first.line}: {first.reason}")
+    if reading.told and not any(record.session_id for record in reading.told):
+        raise UnreadableSession("no session of Gemini CLI: it has neither id nor messages")

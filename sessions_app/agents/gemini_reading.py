@@ -78,19 +78,24 @@ class Reading(msgspec.Struct):
 
 
 def read_appended(source: SourceFile, after: Position) -> Reading | None:
-    """Only the new lines; None where they change what was said, so that all must be read."""
+    """Only the new lines; None where they change what was said, so that all must be read.
+
+    What a vanished companion said is to stay, so that nothing is replaced without it.
+    """
     memory = msgspec.msgpack.decode(after.state, type=Memory)
-    companions = _companions(source)
-    if any(memory.companions.get(name) != short_hash(data) for name, data in companions.items()):
-        return None
+    companions = {name: short_hash(data) for name, data in _companions(source).items()}
+    is_undone = not companions.items() <= memory.companions.items()
     reader, view = LineReader(source, Record), View()
     for line in source.lines(after):
         record: Record | None = reader.struct(line)
-        if record is None:
-            continue
-        if memory.is_undone_by(record):
-            return None
-        view.take(record)
+        if record is not None:
+            is_undone = is_undone or memory.is_undone_by(record)
+            view.take(record)
+        if is_undone:
+            break
+    if is_undone:
+        source.replaces = companions.keys() >= memory.companions.keys()
+        return None
     return _reading(memory, [view], view.shown, reader.take_problems())
 
 
