@@ -497,6 +497,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='agentsession',
+            index=models.Index(condition=models.Q(('trashed_at', None)), fields=['status', 'kind', 'audience'], name='session_counts'),
+        ),
+        migrations.AddIndex(
+            model_name='agentsession',
+            index=models.Index(condition=models.Q(('is_sample', True)), fields=['owner'], name='session_samples'),
+        ),
+        migrations.AddIndex(
+            model_name='agentsession',
             index=models.Index(fields=['identity', 'backend'], name='session_identity_lookup'),
         ),
         migrations.AddIndex(

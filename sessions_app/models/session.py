@@ -174,6 +174,13 @@ class AgentSession(models.Model):
             models.Index(fields=["kind", "-last_active", "-id"], name="session_kind_latest"),
             models.Index(fields=["project", "-last_active"], name="session_project_latest"),
             models.Index(fields=["status", "-last_active"], name="session_status_latest"),
+            # Holds all that the counts by status ask for: the rows themselves stay unread.
+            models.Index(
+                fields=["status", "kind", "audience"],
+                condition=Q(trashed_at=None),
+                name="session_counts",
+            ),
+            models.Index(fields=["owner"], condition=Q(is_sample=True), name="session_samples"),
             models.Index(fields=["identity", "backend"], name="session_identity_lookup"),
             models.Index(fields=["root_key"], name="session_family"),
         ]
