@@ -49,12 +49,15 @@ messages: venv ## collect new texts (needs gettext) and compile the translations
 	$(BIN)/python manage.py makemessages --all --no-location --no-wrap --ignore '.venv/*' --ignore 'data/*'
 	$(BIN)/python locale/compile.py
 
+# libatomic: Playwright brings a Node.js that needs it.
 chromium:
-	@command -v chromium >/dev/null && exit 0; \
+	@command -v chromium >/dev/null && $(PYTHON) -c 'import ctypes; ctypes.CDLL("libatomic.so.1")' \
+		2>/dev/null && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-			--no-install-recommends chromium >/dev/null; \
-	else echo "The browser tests need Chromium: apt-get install chromium (as root)"; exit 1; fi
+			--no-install-recommends chromium libatomic1 >/dev/null; \
+	else echo "The browser tests need Chromium: apt-get install chromium libatomic1 (as root)"; \
+		exit 1; fi
 
 .venv/.installed: requirements.lock
 	@command -v $(PYTHON) >/dev/null || \

@@ -73,4 +73,4 @@ def test_without_venv_it_says_what_to_install(bare: Path) -> None:
 def test_without_chromium_a_person_is_told_to_install_it(bare: Path) -> None:
     code, said = make("chromium", path=programs(bare / "bin", id="echo 1000"), cwd=bare)
     assert code != 0
-    assert "The browser tests need Chromium: apt-get install chromium (as root)" in said
+    assert "The browser tests need Chromium: apt-get install chromium libatomic1 (as root)" in said
