@@ -7,7 +7,20 @@ from sessions_app.agents.claude_code import ClaudeCode
 from sessions_app.agents.clinvk import Clinvk
 from sessions_app.agents.codex import Codex
 from sessions_app.agents.gemini import Gemini
+from sessions_app.agents.kimi import Kimi
+from sessions_app.agents.kimi_code import KimiCode
+from sessions_app.agents.opencode import OpenCode
 from sessions_app.agents.qwen import Qwen
 from sessions_app.agents.sessions_dir import SessionsDir
 
-AGENTS: tuple[Agent, ...] = (ClaudeCode(), Codex(), Gemini(), Qwen(), Clinvk(), SessionsDir())
+AGENTS: tuple[Agent, ...] = (
+    ClaudeCode(),
+    Codex(),
+    Gemini(),
+    Qwen(),
+    Kimi(),
+    KimiCode(),
+    OpenCode(),
+    Clinvk(),
+    SessionsDir(),
+)

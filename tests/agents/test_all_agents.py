@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.agents.fold import fold, summary, totals
 SAMPLES = Path(__file__).parent / "samples"
 BY_NAME = {agent.name: agent for agent in AGENTS}
 CASES = sorted(path.parent for path in SAMPLES.glob("*/*/expected.json"))
-LINE_LOGS = ("claude-code", "codex", "gemini", "qwen")
+LINE_LOGS = ("claude-code", "codex", "gemini", "qwen", "kimi", "kimi-code")
 MID_LINE_CUTS_BELOW = 16 * 1024  # bytes; larger samples are cut at their lines only
 
 
@@ -106,12 +107,9 @@ def test_reading_in_two_steps_is_reading_at_once(case: Path, log: Path, tmp_path
     original = next(item for item in sources(agent, case) if item.path == case / log)
     at_once = fold(read_again(agent, original, None)[0])
     data = original.path.read_bytes()
+    # The whole case: readers may look at small files that many sessions share.
+    shutil.copytree(case, tmp_path, dirs_exist_ok=True)
     copy = tmp_path / log
-    copy.parent.mkdir(parents=True)
-    for companion in original.companions:
-        target = tmp_path / companion.relative_to(case)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(companion.read_bytes())
     companions = tuple(tmp_path / path.relative_to(case) for path in original.companions)
     at_once = moved(at_once, case, tmp_path)
     for cut in cuts(data):
