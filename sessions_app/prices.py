@@ -27,6 +27,7 @@ PROVIDERS = {
     "copilot": "github-copilot",
     "gemini": "google",
     "kimi": "moonshotai",
+    "kimi-code": "moonshotai",
 }
 
 

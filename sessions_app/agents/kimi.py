@@ -64,6 +64,8 @@ class Kimi:
                 yield self._part(source, reading, reader)
                 size = 0
         if memory.has_content:
+            # Only now: the bytes of what lies beside it are stored with the last part.
+            kimi_facts.keep_context(source, memory, reading.record)
             yield self._part(source, reading, reader)
             return
         source.end = Position()

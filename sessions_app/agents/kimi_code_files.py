@@ -9,7 +9,7 @@ from typing import Any
 from sessions_app.agents.base import SourceFile
 from sessions_app.agents.folders import Folder
 from sessions_app.agents.kimi_code_lines import Memory
-from sessions_app.agents.kimi_code_reading import ending
+from sessions_app.agents.kimi_code_words import ending
 from sessions_app.agents.kimi_content import fields, word
 from sessions_app.agents.kimi_facts import small
 from sessions_app.agents.kimi_files import document, spawning_line

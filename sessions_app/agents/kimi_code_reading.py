@@ -10,6 +10,7 @@ from typing import Any
 from sessions_app.agents import kimi_content as content
 from sessions_app.agents.base import Line
 from sessions_app.agents.kimi_code_lines import COUNTS, Memory, WireLine
+from sessions_app.agents.kimi_code_words import GOES_ON, ending, is_task, user_kind
 from sessions_app.agents.lines import when
 from sessions_app.records import (
     TEXT,
@@ -22,14 +23,6 @@ from sessions_app.records import (
     SessionRecord,
     extend_blocks,
 )
-
-ENDINGS = {"completed": TURN_ENDED, "failed": TURN_FAILED, "error": TURN_FAILED}
-GOES_ON = ("tool_use", "tool_calls")
-
-
-def ending(reason: str | None) -> str:
-    """What the reason of a turn's end says about it."""
-    return ENDINGS.get(reason or "", TURN_ABORTED)
 
 
 class Reading:
@@ -156,9 +149,9 @@ class Reading:
 
     def _user(self, message: dict[str, Any], said: list[Block]) -> None:
         origin = message.get("origin")
-        kind = "injected" if self.is_agent else _kind(origin, said)
+        kind = "injected" if self.is_agent else user_kind(origin, said)
         text = content.first_text(said)
-        if not self.memory.has_prompt and (kind == "prompt" or _is_task(origin)):
+        if not self.memory.has_prompt and (kind == "prompt" or is_task(origin)):
             self.record.prompt = text
             self.memory.has_prompt = bool(text)
         key = content.word(message.get("id")) or self._key("message", text)
@@ -242,22 +235,6 @@ class Reading:
     def _spawned(self, line: WireLine) -> None:
         if line.subagent_id and line.parent_tool_call_id:
             self.memory.agents[line.parent_tool_call_id] = line.subagent_id
-
-
-def _kind(origin: object, said: list[Block]) -> str:
-    told = content.fields(origin)
-    kind = told.get("kind")
-    if kind is None:
-        return content.user_kind(said)
-    if kind == "user":
-        return "prompt"
-    if str(told.get("trigger")).startswith("user"):
-        return "command"  # a skill that the user called by name
-    return "compaction" if "compact" in str(kind) else "injected"
-
-
-def _is_task(origin: object) -> bool:
-    return content.fields(origin).get("kind") == "system_trigger"
 
 
 def _hash(text: str) -> str:

@@ -30,9 +30,7 @@ def record(source: SourceFile, memory: Memory) -> SessionRecord:
     if machine:
         out.metadata["kaos"] = machine
     for path in source.companions:
-        if path.name == files.CONTEXT:
-            _keep(source, path, memory, out)
-        elif path.name == files.META:
+        if path.name == files.META:
             _agent(out, small(source, path, out.problems))
         elif path.name == files.STATE:
             _state(out, small(source, path, out.problems))
@@ -73,15 +71,18 @@ def _agent(out: SessionRecord, meta: dict[str, Any]) -> None:
     out.model = word(spec.get("effective_model")) or word(spec.get("model_override"))
 
 
-def _keep(source: SourceFile, path: Path, memory: Memory, out: SessionRecord) -> None:
+def keep_context(source: SourceFile, memory: Memory, out: SessionRecord) -> None:
     """Hand the context's bytes over when it has changed: Kimi CLI goes on from that file."""
-    try:
-        stat = path.stat()
-        if memory.kept != (stat.st_size, stat.st_mtime_ns):
-            source.content(path)
-            memory.kept = (stat.st_size, stat.st_mtime_ns)
-    except (OSError, UnreadableSession) as error:
-        out.problems.append(Problem(str(path), f"not kept: {error}"[:300]))
+    for path in source.companions:
+        if path.name != files.CONTEXT:
+            continue
+        try:
+            stat = path.stat()
+            if memory.kept != (stat.st_size, stat.st_mtime_ns):
+                source.content(path)
+                memory.kept = (stat.st_size, stat.st_mtime_ns)
+        except (OSError, UnreadableSession) as error:
+            out.problems.append(Problem(str(path), f"not kept: {error}"[:300]))
 
 
 def _spawned_by(path: Path) -> str:
