@@ -6,16 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from sessions_app.models import AgentSession, User
+from sessions_app.agents import AGENTS
+from sessions_app.models import AgentSession
 from sessions_app.pages.list_view import sort_options
-from sessions_app.queries.choices import Choice, filter_choices
-from sessions_app.queries.filters import HAS, KINDS, values_of
+from sessions_app.queries.choices import CHOICES, Choice
+from sessions_app.queries.filters import FILTERS, HAS, KINDS, values_of
 from sessions_app.queries.lists import DEFAULT_LIMIT, DEFAULT_SORT, SessionPage
 
 LIMITS = (25, 50, 100)
-MENU_LENGTH = 100
+LABELS = {item.name: item.label for item in FILTERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class Menu:
     name: str
     label: str
     options: list[Option]
-    more: bool = False  # not all are listed: the field beside takes any
+    url: str  # where the choices come from when it opens; empty when all are here
+    takes_any: bool  # has a field for what is not listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +60,37 @@ class Toolbar:
     fields: list[Field]
 
 
-def toolbar(user: User, params: QueryDict, page: SessionPage) -> Toolbar:
-    choices = filter_choices(user)
-    statuses = [Choice(value, str(label)) for value, label in AgentSession.Status.choices]
+def toolbar(params: QueryDict, page: SessionPage) -> Toolbar:
     return Toolbar(
         q="".join(values_of(params, "q")[-1:]),
-        menus=[
-            _menu("status", _("Status"), statuses, params),
-            _menu("backend", _("Backend"), choices["backend"], params),
-            _menu("project", _("Project"), choices["project"], params),
-            _menu("owner", _("Owner"), choices["owner"], params),
-            _menu("tag", _("Tag"), choices["tag"], params),
-        ],
+        menus=[menu(name, params) for name in ("status", "backend", "project", "owner", "tag")],
         selects=_selects(params, page),
         fields=_fields(params),
     )
 
 
-def _menu(name: str, label: str, choices: list[Choice], params: QueryDict) -> Menu:
+def menu(name: str, params: QueryDict, choices: list[Choice] | None = None) -> Menu:
+    """Without `choices` it holds what is chosen, until it opens and asks for the rest."""
     chosen = values_of(params, name)
-    listed = choices[:MENU_LENGTH]
+    listed = _known(name) if choices is None else choices
     known = {choice.value for choice in listed}
     listed = [Choice(value, value) for value in chosen if value not in known] + listed
-    options = [Option(value, text, value in chosen) for value, text in listed]
-    return Menu(name, label, options, more=len(choices) > MENU_LENGTH)
+    return Menu(
+        name,
+        str(LABELS[name]),
+        [Option(value, text, value in chosen) for value, text in listed],
+        reverse("session_choices", args=[name]) if name in CHOICES and choices is None else "",
+        takes_any=name != "status",
+    )
+
+
+def _known(name: str) -> list[Choice]:
+    if name == "status":
+        return [Choice(value, str(label)) for value, label in AgentSession.Status.choices]
+    if name == "backend":
+        names = sorted({backend for agent in AGENTS for backend in agent.backends})
+        return [Choice(backend, backend) for backend in names]
+    return []
 
 
 def _selects(params: QueryDict, page: SessionPage) -> list[Select]:

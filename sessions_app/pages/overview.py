@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -17,36 +15,27 @@ from sessions_app.agents import AGENTS
 from sessions_app.ingest.samples import load_samples
 from sessions_app.pages import overview_cards
 from sessions_app.pages.render import PageRequest
-from sessions_app.pages.session_rows import rows
+from sessions_app.pages.session_rows import rows_html
 from sessions_app.queries import overview as queries
-from sessions_app.queries.lists import list_sessions
-
-LATEST = "8"
 
 
 @require_safe
 def overview(request: PageRequest) -> HttpResponse:
-    counts = queries.count_by_status(request.user)
-    if not counts.total:
+    now = timezone.now()
+    found = queries.overview(request.user, now)
+    if not found.by_status:
         return render(request, "overview/first_run.html", {"agents": AGENTS})
-    return render(request, "overview/page.html", _context(request, counts))
-
-
-def _context(request: PageRequest, counts: queries.Counts) -> dict[str, Any]:
-    user, now = request.user, timezone.now()
-    left, left_count = queries.unfinished(user, now)
-    activity = queries.activity(user, now)
-    latest = list_sessions(user, {"limit": LATEST}, now=now).items
-    return {
-        "has_samples": bool(counts.samples),
-        "unfinished": overview_cards.unfinished(left, user, now),
-        "unfinished_count": left_count,
-        "proceed": overview_cards.proceed(queries.latest_resumable(user), now),
-        "chart": overview_cards.chart(activity.days),
-        "figures": overview_cards.figures_of_month(activity.month, timezone.localdate(now)),
-        "statuses": overview_cards.statuses(counts),
-        "rows": rows(latest, now),
+    context = {
+        "has_samples": found.has_samples,
+        "unfinished": overview_cards.unfinished(found.unfinished, request.user, now),
+        "unfinished_count": found.unfinished_count,
+        "proceed": overview_cards.proceed(found.resumable, now),
+        "chart": overview_cards.chart(found.activity.days),
+        "figures": overview_cards.figures_of_month(found.activity.month, timezone.localdate(now)),
+        "statuses": overview_cards.statuses(found.by_status),
+        "rows": rows_html(found.latest, now),
     }
+    return render(request, "overview/page.html", context)
 
 
 @require_POST

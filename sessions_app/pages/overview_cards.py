@@ -14,7 +14,8 @@ from sessions_app import figures
 from sessions_app.models import AgentSession, User
 from sessions_app.pages.resume import resume
 from sessions_app.pages.session_rows import Row, rows
-from sessions_app.queries.overview import Counts, Spend
+from sessions_app.queries.listed import Listed
+from sessions_app.queries.overview import Spend
 
 BAR_WIDTH = 10  # of a day; the drawing is stretched to the width of its place
 BAR_GAP = 3
@@ -77,11 +78,9 @@ class StatusCount:
     url: str
 
 
-def unfinished(sessions: list[AgentSession], reader: User, now: datetime) -> list[Unfinished]:
-    return [
-        _unfinished(session, row, reader)
-        for session, row in zip(sessions, rows(sessions, now), strict=True)
-    ]
+def unfinished(found: list[Listed], reader: User, now: datetime) -> list[Unfinished]:
+    shown = zip(found, rows(found, now), strict=True)
+    return [_unfinished(item.session, row, reader) for item, row in shown]
 
 
 def _unfinished(session: AgentSession, row: Row, reader: User) -> Unfinished:
@@ -115,9 +114,9 @@ def _evidence(session: AgentSession) -> list[str]:
     return found
 
 
-def proceed(session: AgentSession | None, now: datetime) -> Proceed | None:
-    command = resume(session).command if session else ""
-    return Proceed(rows([session], now)[0], command) if session and command else None
+def proceed(found: Listed | None, now: datetime) -> Proceed | None:
+    command = resume(found.session).command if found else ""
+    return Proceed(rows([found], now)[0], command) if found and command else None
 
 
 def chart(days: dict[date, Spend]) -> Chart:
@@ -206,10 +205,10 @@ def _sources(month: Spend) -> str:
     return missing % {"count": figures.grouped(month.unpriced)} + " " + parts
 
 
-def statuses(counts: Counts) -> list[StatusCount]:
+def statuses(by_status: dict[str, int]) -> list[StatusCount]:
     base = reverse("session_list")
     return [
         StatusCount(value, str(label), figures.grouped(count), f"{base}?status={value}")
         for value, label in AgentSession.Status.choices
-        if (count := counts.by_status.get(value, 0))
+        if (count := by_status.get(value, 0))
     ]

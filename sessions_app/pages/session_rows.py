@@ -1,22 +1,27 @@
-"""Sessions as rows of a list: everything computed here, so that templates only show."""
+"""Sessions as rows of a list."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from sessions_app import figures
 from sessions_app.models import AgentSession
+from sessions_app.queries.listed import Listed
 
+PATTERN = "session_list/_row.html"
 TAGS_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     id: str
     url: str
     title: str
@@ -27,52 +32,74 @@ class Row:
     model: str
     project: str
     owner: str
-    tags: list[str]
-    more_tags: str
-    is_fork: bool
-    is_sample: bool
-    is_subagent: bool
-    subagents: str
     tokens: str
     exact_tokens: str
-    cost: figures.Cost
+    cost: str
+    exact_cost: str
     last_active: str
     iso: str
     exact_time: str
 
 
-def rows(sessions: Iterable[AgentSession], now: datetime) -> list[Row]:
-    # One lookup of the address: reverse() for each row would cost more than the row itself.
-    base = reverse("session_list")
-    return [_row(session, f"{base}{session.short_id}/", now) for session in sessions]
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What rows say in the reader's language: looked up once, not for each of them."""
+
+    base: str = field(default_factory=lambda: reverse("session_list"))
+    statuses: dict[str, str] = field(
+        default_factory=lambda: {value: str(label) for value, label in AgentSession.Status.choices}
+    )
+    sample: str = field(default_factory=lambda: _("sample"))
+    subagent: str = field(default_factory=lambda: _("sub-agent"))
+    subagents: str = field(default_factory=lambda: _("Sub-agents"))
+    fork: str = field(default_factory=lambda: _("fork"))
 
 
-def _row(session: AgentSession, url: str, now: datetime) -> Row:
+def rows_html(found: Iterable[Listed], now: datetime) -> SafeString:
+    """The rows of a table.
+
+    The template of a row is rendered once, as a pattern that is filled for each session: fifty
+    rows of twenty values take a tenth of the time that the template engine needs for them.
+    """
+    pattern = str.__str__(render_to_string(PATTERN))
+    words = Words()
+    filled = [
+        pattern.format(marks=_marks(item, words), **_escaped(_row(item, words, now)))
+        for item in found
+    ]
+    return mark_safe("".join(filled))  # every value was escaped
+
+
+def _escaped(row: Row) -> dict[str, str]:
+    return {name: html.escape(value) for name, value in row._asdict().items()}
+
+
+def rows(found: Iterable[Listed], now: datetime) -> list[Row]:
+    words = Words()
+    return [_row(item, words, now) for item in found]
+
+
+def _row(item: Listed, words: Words, now: datetime) -> Row:
+    session = item.session
     title = session_title(session)
-    tags = [tag.name for tag in session.tags.all()]
-    subagents = getattr(session, "subagent_count", 0)
+    cost = figures.cost(
+        session.cost, unpriced=session.unpriced_responses, tokens=session.total_tokens
+    )
     return Row(
         id=session.short_id,
-        url=url,
+        url=f"{words.base}{session.short_id}/",
         title=title,
         hint=f"{title}\n\n{session.prompt}" if session.prompt not in ("", title) else title,
         status=session.status,
-        status_label=session.get_status_display(),
+        status_label=words.statuses.get(session.status, session.status),
         backend=session.backend,
         model=session.model,
-        project=session.project.name if session.project else "",
-        owner=str(session.owner),
-        tags=tags[:TAGS_SHOWN],
-        more_tags=", ".join(tags[TAGS_SHOWN:]),
-        is_fork=getattr(session, "is_fork", False),
-        is_sample=session.is_sample,
-        is_subagent=session.kind == AgentSession.Kind.SUBAGENT,
-        subagents=str(subagents) if subagents else "",
+        project=item.project,
+        owner=item.owner,
         tokens=figures.short(session.total_tokens) if session.total_tokens else "–",
         exact_tokens=figures.grouped(session.total_tokens),
-        cost=figures.cost(
-            session.cost, unpriced=session.unpriced_responses, tokens=session.total_tokens
-        ),
+        cost=cost.text,
+        exact_cost=cost.title,
         last_active=figures.ago(session.last_active, now),
         iso=session.last_active.isoformat(timespec="seconds"),
         exact_time=figures.exact_time(session.last_active),
@@ -81,3 +108,25 @@ def _row(session: AgentSession, url: str, now: datetime) -> Row:
 
 def session_title(session: AgentSession) -> str:
     return session.title or session.prompt or session.name or _("Untitled session")
+
+
+def _marks(item: Listed, words: Words) -> str:
+    """HTML: what kind of session it is, and its tags."""
+    marks = []
+    if item.session.is_sample:
+        marks.append(_mark("badge", words.sample))
+    if item.session.kind == AgentSession.Kind.SUBAGENT:
+        marks.append(_mark("badge", words.subagent))
+    if item.is_fork:
+        marks.append(_mark("badge", words.fork))
+    if item.subagents:
+        marks.append(_mark("badge", f"+{item.subagents}", words.subagents))
+    marks += [_mark("tag", name) for name in item.tags[:TAGS_SHOWN]]
+    if len(item.tags) > TAGS_SHOWN:
+        marks.append(_mark("tag", "…", ", ".join(item.tags[TAGS_SHOWN:])))
+    return "".join(marks)
+
+
+def _mark(kind: str, text: str, hint: str = "") -> str:
+    title = f' title="{html.escape(hint)}"' if hint else ""
+    return f'<span class="{kind}"{title}>{html.escape(text)}</span>'

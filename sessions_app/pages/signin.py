@@ -21,9 +21,9 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest, token: str) -> HttpResponse:
-    """GET only asks, so that a preview of the link in a chat does not use it up."""
+    """Following the link signs in. What only looks ahead is asked first and uses nothing up."""
     try:
-        if request.method != "POST":
+        if request.method == "HEAD" or (request.method == "GET" and _looks_ahead(request)):
             return render(request, "signin/confirm.html", {"person": check(token).user})
         user = redeem(token, address=get_adapter(request).get_client_ip(request))
     except LinkRefused as refusal:
@@ -31,3 +31,9 @@ def sign_in(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "signin/refused.html", {"sentence": str(refusal)}, status=status)
     login(request, user, backend=BACKEND)
     return redirect("/")
+
+
+def _looks_ahead(request: HttpRequest) -> bool:
+    """Whether a browser or a chat fetches the page before anybody followed the link."""
+    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
+    return "prefetch" in purpose or "preview" in purpose

@@ -11,6 +11,7 @@ urlpatterns = [
     path("samples/load/", overview.load, name="load_samples"),
     path("samples/remove/", overview.remove, name="remove_samples"),
     path("sessions/", session_list.session_list, name="session_list"),
+    path("sessions/choices/<str:name>/", session_list.session_choices, name="session_choices"),
     path("sessions/<str:short_id>/", include("sessions_app.pages.transcript_urls")),
     path("ingest/", ingest_status.ingest_status, name="ingest_status"),
     path("ingest/runs/", ingest_status.runs, name="ingest_runs"),

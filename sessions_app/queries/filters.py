@@ -37,6 +37,11 @@ KINDS = {
 }
 
 
+# Not "kind is main": SQLite would take the index of kinds, and read the whole archive for
+# a filter that has an index of its own.
+MAIN = ~Q(kind=AgentSession.Kind.SUBAGENT)
+
+
 class BadValue(ValueError):
     """The message is a sentence for the person who asked."""
 
@@ -252,7 +257,7 @@ def read_filters(
         values = values_of(params, item.name)
         if not values:
             if item.name == "kind":
-                condition &= Q(kind=AgentSession.Kind.MAIN)
+                condition &= MAIN
             continue
         try:
             condition &= item.build(asking, values)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
+from django.db.models import F, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -16,7 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from sessions_app.models import AgentSession, Relation, Tag, User
+from sessions_app.models import AgentSession, User
 from sessions_app.models.session import SessionQuerySet
 from sessions_app.queries.cursor import (
     BrokenCursor,
@@ -26,42 +26,44 @@ from sessions_app.queries.cursor import (
     write_cursor,
 )
 from sessions_app.queries.filters import ActiveFilter, Asking, read_filters, values_of
+from sessions_app.queries.listed import Listed, read_rows
 
 COUNT_CAP = 1000
 DEFAULT_SORT = "-last_active"
 DEFAULT_LIMIT = 50
 MOST = 200
-# What a row of a list shows; the rest of a session is not read from the disk.
-COLUMNS = (
-    *("short_id", "name", "owner__username", "owner__first_name", "owner__last_name"),
-    *("project__name", "project__key", "backend", "backend_session_id", "kind", "source"),
-    *("status", "turn", "title", "prompt", "model", "work_dir", "host", "git_branch"),
-    *("created_at", "last_active", "message_count", "total_tokens", "cost", "inherited_tokens"),
-    *("unpriced_responses", "duration_seconds", "size_bytes", "is_sample", "is_protected"),
-    *("current_task", "progress", "open_tool_calls", "total_steps"),
-)
 
 
 class Sort(NamedTuple):
     label: str | Promise
     key: Combinable
     kind: type[KeyValue]
+    value: Callable[[AgentSession], KeyValue]
 
 
 SORTS: dict[str, Sort] = {
-    "last_active": Sort(gettext_lazy("Last active"), F("last_active"), datetime),
-    "created": Sort(gettext_lazy("Created"), F("created_at"), datetime),
-    "tokens": Sort(gettext_lazy("Tokens"), F("total_tokens"), int),
-    "cost": Sort(gettext_lazy("Cost"), F("cost"), Decimal),
-    "messages": Sort(gettext_lazy("Messages"), F("message_count"), int),
-    "duration": Sort(gettext_lazy("Duration"), Coalesce("duration_seconds", Value(0.0)), float),
-    "size": Sort(gettext_lazy("Size"), F("size_bytes"), int),
+    "last_active": Sort(
+        gettext_lazy("Last active"), F("last_active"), datetime, lambda row: row.last_active
+    ),
+    "created": Sort(gettext_lazy("Created"), F("created_at"), datetime, lambda row: row.created_at),
+    "tokens": Sort(gettext_lazy("Tokens"), F("total_tokens"), int, lambda row: row.total_tokens),
+    "cost": Sort(gettext_lazy("Cost"), F("cost"), Decimal, lambda row: row.cost),
+    "messages": Sort(
+        gettext_lazy("Messages"), F("message_count"), int, lambda row: row.message_count
+    ),
+    "duration": Sort(
+        gettext_lazy("Duration"),
+        Coalesce("duration_seconds", Value(0.0)),
+        float,
+        lambda row: row.duration_seconds or 0.0,
+    ),
+    "size": Sort(gettext_lazy("Size"), F("size_bytes"), int, lambda row: row.size_bytes),
 }
 
 
 @dataclass(slots=True)
 class SessionPage:
-    items: list[AgentSession]
+    rows: list[Listed] = field(default_factory=list)
     next: str | None = None
     previous: str | None = None
     filters: list[ActiveFilter] = field(default_factory=list)
@@ -72,13 +74,12 @@ class SessionPage:
     total: int = 0
 
     @property
+    def items(self) -> list[AgentSession]:
+        return [row.session for row in self.rows]
+
+    @property
     def total_is_capped(self) -> bool:
         return self.total > COUNT_CAP
-
-
-class Key(NamedTuple):
-    pk: int
-    value: KeyValue
 
 
 def list_sessions(
@@ -98,10 +99,9 @@ def list_sessions(
     asking = Asking(user, now or timezone.now(), any_tag)
     condition, active = read_filters(asking, params, errors)
     sort = _choice(params, "sort", _sort_names(), DEFAULT_SORT, errors)
-    page = SessionPage([], filters=active, errors=errors, sort=sort, limit=_limit(params, errors))
+    page = SessionPage(filters=active, errors=errors, sort=sort, limit=_limit(params, errors))
     visible = AgentSession.objects.visible_to(user)
-    keys = _keys(visible.filter(condition), page, _cursor(params, sort, errors))
-    page.items = _rows(visible, [key.pk for key in keys], whole=whole)
+    _fill(page, visible, condition, _cursor(params, sort, errors), whole=whole)
     return page
 
 
@@ -149,39 +149,34 @@ def _cursor(params: Mapping[str, Any], sort: str, errors: list[str]) -> Cursor |
         return None
 
 
-def _keys(sessions: SessionQuerySet, page: SessionPage, cursor: Cursor | None) -> list[Key]:
-    """Ids and sort keys of the page; sets its place, its total and the ways on."""
+def _fill(
+    page: SessionPage, visible: SessionQuerySet, condition: Q, cursor: Cursor | None, *, whole: bool
+) -> None:
+    """The rows of the page, its place, its total and the ways on."""
     name, descending = page.sort.lstrip("-"), page.sort.startswith("-")
-    sessions = sessions.annotate(sort_key=SORTS[name].key)
+    sessions = visible.filter(condition).annotate(sort_key=SORTS[name].key)
     if cursor is None:
         # One look serves the page and the capped count.
         found = _ordered(sessions, descending, COUNT_CAP + 1)
-        page.total = len(found)
-        keys, more_before, more_after = found[: page.limit], False, len(found) > page.limit
+        page.total, more_before = len(found), False
     else:
-        descending_now = descending is not cursor.backwards
-        beside = sessions.filter(_beyond(cursor, descending_now))
-        found = _ordered(beside, descending_now, page.limit + 1)
-        keys, more = found[: page.limit], len(found) > page.limit
-        if cursor.backwards and len(keys) < page.limit:
-            return _keys(sessions, page, None)
-        keys = keys[::-1] if cursor.backwards else keys
-        more_before, more_after = (more, True) if cursor.backwards else (True, more)
-        page.position, page.total = cursor.position, cursor.total
-    here = Cursor(page.sort, False, 0, 0, page.position + len(keys), page.total)
-    if keys and more_after:
-        page.next = write_cursor(here._replace(value=keys[-1].value, pk=keys[-1].pk))
-    if keys and more_before:
-        before = max(page.position - page.limit, 0)
-        page.previous = write_cursor(
-            Cursor(page.sort, True, keys[0].value, keys[0].pk, before, page.total)
-        )
-    return keys
+        going_down = descending is not cursor.backwards
+        found = _ordered(sessions.filter(_beyond(cursor, going_down)), going_down, page.limit + 1)
+        if cursor.backwards and len(found) < page.limit:
+            _fill(page, visible, condition, None, whole=whole)
+            return
+        page.position, page.total, more_before = cursor.position, cursor.total, True
+    more, ids = len(found) > page.limit, found[: page.limit]
+    more_after = more
+    if cursor is not None and cursor.backwards:
+        ids, more_before, more_after = ids[::-1], more, True
+    page.rows = read_rows(ids, whole=whole)
+    _set_ways_on(page, before=more_before, after=more_after)
 
 
-def _ordered(sessions: QuerySet[AgentSession], descending: bool, count: int) -> list[Key]:
+def _ordered(sessions: QuerySet[AgentSession], descending: bool, count: int) -> list[int]:
     order = ("-sort_key", "-pk") if descending else ("sort_key", "pk")
-    return [Key(*row) for row in sessions.order_by(*order).values_list("pk", "sort_key")[:count]]
+    return list(sessions.order_by(*order).values_list("pk", flat=True)[:count])
 
 
 def _beyond(cursor: Cursor, descending: bool) -> Q:
@@ -192,20 +187,15 @@ def _beyond(cursor: Cursor, descending: bool) -> Q:
     )
 
 
-def _rows(visible: SessionQuerySet, ids: list[int], *, whole: bool) -> list[AgentSession]:
-    """The sessions in the order of `ids`, with what a row shows beside its own columns."""
-    if not ids:
-        return []
-    links = Relation.objects.order_by()
-    subagents = links.filter(parent=OuterRef("pk"), kind=Relation.Kind.SUBAGENT).values("parent")
-    sessions = (
-        visible.filter(pk__in=ids)
-        .select_related("owner", "project")
-        .prefetch_related(Prefetch("tags", Tag.objects.only("name")))
-        .annotate(
-            is_fork=Exists(links.filter(child=OuterRef("pk"), kind=Relation.Kind.FORK)),
-            subagent_count=Coalesce(Subquery(subagents.annotate(n=Count("pk")).values("n")), 0),
-        )
-    )
-    found = {row.pk: row for row in (sessions if whole else sessions.only(*COLUMNS))}
-    return [found[pk] for pk in ids if pk in found]
+def _set_ways_on(page: SessionPage, *, before: bool, after: bool) -> None:
+    if before and page.rows:
+        position = max(page.position - page.limit, 0)
+        page.previous = _cursor_at(page, page.rows[0].session, position, backwards=True)
+    if after and page.rows:
+        position = page.position + len(page.rows)
+        page.next = _cursor_at(page, page.rows[-1].session, position, backwards=False)
+
+
+def _cursor_at(page: SessionPage, row: AgentSession, position: int, *, backwards: bool) -> str:
+    value = SORTS[page.sort.lstrip("-")].value(row)
+    return write_cursor(Cursor(page.sort, backwards, value, row.pk, position, page.total))

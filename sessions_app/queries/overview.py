@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, Sum, Value, When
 from django.utils import timezone
 
 from sessions_app.models import AgentSession, UsageRollup, User
 from sessions_app.models.session import SessionQuerySet
-from sessions_app.queries.lists import COLUMNS
+from sessions_app.queries.filters import MAIN
+from sessions_app.queries.listed import Listed, read_rows
 
 QUIET = timedelta(minutes=30)  # after so long an open turn counts as left behind
 DAYS = 30
 UNFINISHED_SHOWN = 5
+LATEST = 8
 
 
 @dataclass(slots=True)
@@ -58,93 +59,98 @@ class Activity:
 
 
 @dataclass(slots=True)
-class Counts:
+class Overview:
     by_status: dict[str, int]
-    samples: int
+    has_samples: bool
+    unfinished: list[Listed]
+    unfinished_count: int
+    resumable: Listed | None
+    latest: list[Listed]
+    activity: Activity
 
-    @property
-    def total(self) -> int:
-        return sum(self.by_status.values())
+
+def overview(user: User, now: datetime) -> Overview:
+    seen = AgentSession.objects.visible_to(user)
+    main = seen.filter(MAIN)
+    left, left_count = _unfinished(main, now)
+    mine = main.filter(owner=user).exclude(backend_session_id="")
+    resumable, latest = _newest(mine, 1), _newest(main, LATEST)
+    rows = {row.session.pk: row for row in read_rows([*{*left, *resumable, *latest}])}
+    return Overview(
+        by_status=_count_by_status(main),
+        has_samples=main.filter(is_sample=True).exists(),
+        unfinished=[rows[pk] for pk in left if pk in rows],
+        unfinished_count=left_count,
+        # Of the person's own: a teammate's files are on another machine.
+        resumable=next((rows[pk] for pk in resumable if pk in rows), None),
+        latest=[rows[pk] for pk in latest if pk in rows],
+        activity=_activity(seen, now),
+    )
 
 
-def unfinished(user: User, now: datetime) -> tuple[list[AgentSession], int]:
+def _newest(sessions: SessionQuerySet, count: int) -> list[int]:
+    return list(sessions.order_by("-last_active", "-pk").values_list("pk", flat=True)[:count])
+
+
+def _unfinished(main: SessionQuerySet, now: datetime) -> tuple[list[int], int]:
     """The newest crashed and abandoned sessions, and how many there are."""
-    open_turn = Q(status=AgentSession.Status.ACTIVE, turn="open", last_active__lt=now - QUIET)
-    found = _main(user).filter(Q(status=AgentSession.Status.CRASHED) | open_turn)
-    newest = found.order_by("-last_active", "-pk").only(*COLUMNS, "error", "turn")
-    shown = list(newest.select_related("owner", "project")[: UNFINISHED_SHOWN + 1])
-    if len(shown) <= UNFINISHED_SHOWN:
-        return shown, len(shown)
-    return shown[:UNFINISHED_SHOWN], found.count()
-
-
-def latest_resumable(user: User) -> AgentSession | None:
-    """Of the person's own sessions: a teammate's files are on another machine."""
-    mine = _main(user).filter(owner=user).exclude(backend_session_id="")
-    return (
-        mine.order_by("-last_active", "-pk")
-        .only(*COLUMNS)
-        .select_related("owner", "project")
-        .first()
+    status = AgentSession.Status
+    # The first filter is there for its index.
+    found = main.filter(status__in=[status.CRASHED, status.ACTIVE]).filter(
+        Q(status=status.CRASHED) | Q(turn="open", last_active__lt=now - QUIET)
     )
+    newest = _newest(found, UNFINISHED_SHOWN + 1)
+    if len(newest) <= UNFINISHED_SHOWN:
+        return newest, len(newest)
+    return newest[:UNFINISHED_SHOWN], found.count()
 
 
-def count_by_status(user: User) -> Counts:
-    rows = (
-        _main(user)
-        .order_by()
-        .values("status")
-        .annotate(n=Count("pk"), samples=Count("pk", filter=Q(is_sample=True)))
-    )
-    counted = list(rows.values_list("status", "n", "samples"))
-    return Counts(
-        {status: n for status, n, _samples in counted},
-        sum(samples for _status, _n, samples in counted),
-    )
+def _count_by_status(main: SessionQuerySet) -> dict[str, int]:
+    counts = main.order_by().values("status").annotate(n=Count("status"))
+    return dict(counts.values_list("status", "n"))
 
 
-def activity(user: User, now: datetime) -> Activity:
+def _activity(seen: SessionQuerySet, now: datetime) -> Activity:
     """Main sessions and sub-agents alike: a roll-up holds only what its session owns."""
     today = timezone.localdate(now)
-    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
     month_start = today.replace(day=1)
-    found = Activity({day: Spend() for day in days})
-    for quarter, spend in _quarters(user, _midnight(min(days[0], month_start))):
-        day = timezone.localtime(quarter).date()
-        if day in found.days:
-            found.days[day].add(spend)
-        if day >= month_start:
-            found.month.add(spend)
-    return found
+    first = min(today - timedelta(days=DAYS - 1), month_start)
+    days = [first + timedelta(days=back) for back in range((today - first).days + 1)]
+    spend = _by_day(seen, days)
+    month = Spend()
+    for day in days[days.index(month_start) :]:
+        month.add(spend[day])
+    return Activity({day: spend[day] for day in days[-DAYS:]}, month)
 
 
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, datetime.min.time()))
-
-
-def _quarters(user: User, since: datetime) -> Iterator[tuple[datetime, Spend]]:
-    """Summed by quarter of an hour: days are made here, since zones differ by reader."""
-    seen = AgentSession.objects.visible_to(user).values("pk")
+def _by_day(seen: SessionQuerySet, days: list[date]) -> dict[date, Spend]:
+    """Quarters of an hour are put into the reader's days by comparing, alike on both engines."""
+    ends = [_midnight(day + timedelta(days=1)) for day in days]
+    whens = [When(quarter__lt=end, then=Value(place)) for place, end in enumerate(ends)]
     sums = (
-        UsageRollup.objects.filter(quarter__gte=since, session__in=seen)
+        UsageRollup.objects.filter(Exists(seen.filter(pk=OuterRef("session"))))
+        .filter(quarter__gte=_midnight(days[0]), quarter__lt=ends[-1])
         .order_by()
-        .values("quarter")
+        .annotate(place=Case(*whens))
+        .values("place")
         .annotate(
             fresh=Sum("input"),
             said=Sum("output"),
-            cache=Sum("cache_read") + Sum("cache_write"),
+            cache=Sum(F("cache_read") + F("cache_write")),
             n=Sum("responses"),
             money=Sum("cost"),
             recorded_money=Sum("recorded_cost"),
             unpriced=Sum("unpriced_responses"),
         )
         .values_list(
-            *("quarter", "fresh", "said", "cache", "n", "money", "recorded_money", "unpriced")
+            *("place", "fresh", "said", "cache", "n", "money", "recorded_money", "unpriced")
         )
     )
-    for quarter, *parts in sums:
-        yield quarter, Spend(*parts)
+    found = {day: Spend() for day in days}
+    for place, *parts in sums:
+        found[days[place]] = Spend(*parts)
+    return found
 
 
-def _main(user: User) -> SessionQuerySet:
-    return AgentSession.objects.visible_to(user).filter(kind=AgentSession.Kind.MAIN)
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, datetime.min.time()))
