@@ -26,6 +26,11 @@ def question(record: Record) -> tuple[Said, str]:
     return out, "command" if text.startswith(COMMANDS) else "prompt"
 
 
+def says_something(record: Record) -> bool:
+    """Whether a person, the model or the program speaks, not only the context."""
+    return record.type != "user" or question(record)[1] not in ("", "injected")
+
+
 def prompt_text(record: Record, out: Said) -> str:
     """What the person typed, without the files that were put in its place."""
     return said(record.display_content, record.key, None).text() or out.text()
@@ -72,9 +77,10 @@ def usage_record(record: Record, tokens: Tokens, session: str) -> UsageRecord:
     """Tokens in the normal form: cached input apart, thoughts and tool prompts added."""
     told = msgspec.structs.astuple(tokens)
     every, output, cached, thoughts, tool = map(border.clean_count, told)
+    key = unique(record.key, session)
     return UsageRecord(
-        unique(record.key, session),
-        record.key,
+        key,
+        key,
         record.model or "",
         when(record.timestamp),
         input=border.clean_count(max(every - cached, 0) + tool),

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from sessions_app.agents.base import Line, SourceFile, UnreadableSession
+from sessions_app.agents.gemini_content import says_something
 from sessions_app.agents.gemini_files import parent_session
 from sessions_app.agents.gemini_lines import Record
 from sessions_app.agents.gemini_view import View, merged, words
@@ -115,9 +116,12 @@ def read_whole(source: SourceFile) -> Reading:
         source.end = Position()  # written anew as a whole: there is nothing to go on from
     order = sorted(views)
     shown = merged([views[name] for name in order], views[main])
+    is_empty = not any(map(says_something, shown.values()))
+    if is_empty:  # a resume has just begun, or all was taken back: that stays until more is said
+        shown = {key: record for name in order for key, record in views[name].known.items()}
     memory = Memory(
         parent=parent_session(source.path),
-        grows=list(shown)[-1:] == list(views[main].shown)[-1:],
+        grows=not is_empty and list(shown)[-1:] == list(views[main].shown)[-1:],
         companions={name: short_hash(data) for name, data in companions.items()},
     )
     return _reading(memory, [views[name] for name in order], shown, reader.take_problems())

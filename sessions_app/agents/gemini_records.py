@@ -49,9 +49,8 @@ class Teller:
             self._tell(record)
             if self.size >= limit:
                 yield self._part()
-        session = self.memory.session
         self.record.usages = [
-            content.usage_record(record, record.tokens, session)
+            content.usage_record(record, record.tokens, self.memory.identity)
             for record in self.reading.known
             if record.tokens is not None
         ]

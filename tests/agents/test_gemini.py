@@ -84,7 +84,8 @@ def test_ids_that_are_none_stay_within_their_session(tmp_path: Path) -> None:
     name = "4116f366-66c1-47bc-89bb-5968e2a5f1e6"
     record = one(tmp_path, user("ctx", "Hello"), gemini(name, "Hi", tokens=tokens(1)))
     assert [message.key for message in record.messages] == [f"{SESSION}/user:ctx", f"gemini:{name}"]
-    assert record.usages[0].key == f"gemini:{name}"
+    assert record.usages[0].key == record.usages[0].message_key == f"gemini:{name}"
+    assert one(tmp_path, HELLO, HI).usages[0].message_key == f"{SESSION}/gemini:g1"
 
 
 @pytest.mark.parametrize(
@@ -215,6 +216,18 @@ def test_a_rewind_drops_messages_but_no_tokens(
     assert keys(record) == [*left, "user:u3"]
     assert summary(record)["tokens"] == summary(one(tmp_path, *before))["tokens"]
     assert record.prompt == "Hello"
+
+
+@pytest.mark.parametrize("last", [{"$rewindTo": "u1"}, checkpoint(user("c", "<session_context>"))])
+def test_a_view_without_a_word_leaves_what_was_said(tmp_path: Path, last: dict[str, Any]) -> None:
+    record, _ = continued(tmp_path, [HELLO, HI], [last])
+    assert record == one(tmp_path, HELLO, HI, last)
+    assert keys(record)[:2] == ["user:u1", "gemini:g1"]
+    again, is_anew = continued(tmp_path, [HELLO, HI, last], [MORE])
+    assert is_anew
+    assert again == one(tmp_path, HELLO, HI, last, MORE)
+    assert keys(again)[-1] == "user:u2"
+    assert "user:u1" not in keys(again)
 
 
 def test_another_text_of_a_known_message_replaces_it(tmp_path: Path) -> None:
