@@ -89,11 +89,8 @@ def merged(views: Sequence[View], main: View) -> dict[str, Record]:
     out: dict[str, Record] = {}
     for view in views:
         for key, record in view.shown.items():
-            if view is main:
-                old = [
-                    other.known[key] for other in views if key in other.known and other is not main
-                ]
-                out[key] = filled(record, old[0] if old else None)
-            elif key not in main.known:
+            if key not in main.known:
                 out.setdefault(key, record)
+            elif key in main.shown:
+                out[key] = filled(out.get(key, main.shown[key]), record)
     return out
