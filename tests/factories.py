@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sessions_app import packing
 from sessions_app.actions.names import new_short_id
-from sessions_app.models import AgentSession, Message, Project, Tag, Usage, User
+from sessions_app.models import AgentSession, Message, Project, Tag, ToolCall, Usage, User
 from sessions_app.models.session import EVERYONE
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -48,6 +49,27 @@ def make_message(session: AgentSession, text: str = "Hello", **fields: Any) -> M
     session.message_count += 1
     session.save(update_fields=["last_seq", "revision", "message_count"])
     return message
+
+
+def make_call(
+    message: Message, name: str, given: str = "{}", result: str | None = None, **fields: Any
+) -> ToolCall:
+    """A tool call at the end of the message; without a result it is still open."""
+    preview, packed, size = packing.pack_text(given)
+    plain: dict[str, Any] = {
+        "ordinal": message.calls.count(),
+        "call_id": f"{message.key}-{message.calls.count()}",
+        "input_preview": preview,
+        "input_packed": packed,
+        "input_size": size,
+    }
+    if result is not None:
+        preview, packed, size = packing.pack_text(result)
+        plain |= {"output_preview": preview, "output_packed": packed, "output_size": size}
+        plain |= {"ended": True, "ended_at": NOON}
+    return ToolCall.objects.create(
+        message=message, session=message.session, name=name, **{**plain, **fields}
+    )
 
 
 def make_project(name: str = "webshop", **fields: Any) -> Project:

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from sessions_app.actions.storage import open_stored
 from sessions_app.models import AgentSession, Artifact, Attachment
-from sessions_app.pages.markup.characters import CONTROLS, INVISIBLE
+from sessions_app.pages.markup.characters import label
 from sessions_app.pages.render import PageRequest
 from sessions_app.queries.access import session_or_404
 
@@ -67,9 +67,8 @@ def image_type(sha256: str) -> str:
 
 def safe_name(path: str) -> str:
     """The last part of a path as a file name that neither misleads nor leaves a folder."""
-    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    name = INVISIBLE.sub("", CONTROLS.sub("", name)).strip(". ")
-    return name[-LONGEST_NAME:] or "file"
+    name = label(path).replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return name.strip(". ")[-LONGEST_NAME:] or "file"
 
 
 def sealed(response: HttpResponseBase) -> HttpResponseBase:

@@ -117,14 +117,15 @@ def _patch(text: str, pen: Pen) -> Section:
 
 
 def _shell(value: dict[str, Any], pen: Pen) -> Iterator[Section]:
-    command = tool_calls.command_of(value.pop("command", None) or value.pop("cmd", None))
+    command = tool_calls.command_of(value.get("command") or value.get("cmd"))
     if command:
-        about = value.pop("description", "")
+        about = value.get("description", "")
         label = characters.one_line(about, 300) if isinstance(about, str) else ""
         # The language also shows where a quoted text begins and ends, which is what misleads.
         shown = code.colour(_with_returns(pen.take(command)), "bash", pen.budget)
         yield Section("terminal is-command", shown, label)
-        yield from _fields(value, pen)
+        told = ("command", "cmd", "description")
+        yield from _fields({name: item for name, item in value.items() if name not in told}, pen)
 
 
 def _with_returns(command: str) -> str:

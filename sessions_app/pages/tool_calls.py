@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from html import escape
 from typing import Any, NamedTuple
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -17,7 +16,6 @@ from sessions_app.models import AgentSession, ToolCall
 from sessions_app.pages.markup import structured
 from sessions_app.pages.markup.characters import label, one_line
 from sessions_app.pages.session_rows import session_title
-from sessions_app.templatetags.figures import icon
 
 SUMMARY = 160  # characters
 SHORTEST = 0.5  # seconds that are worth telling
@@ -67,8 +65,13 @@ class CallView(NamedTuple):
 
     pk: int
     name: str
+    icon: str
+    about: SafeString
     state: str  # ok, error, running, open
-    line: SafeString  # in Python: a window has hundreds of these
+    word: str
+    sign: str  # the icon of the state
+    took: str = ""
+    bad_end: str = ""
     complaint: SafeString = SafeString()  # how the result of a failed call begins
     child: AgentSession | None = None  # the sub-agent that it started
     child_title: str = ""
@@ -83,22 +86,22 @@ def call_view(
     """`started`: when the message was said that holds the call."""
     family, state = family_of(call.name), _state(call, session)
     word, sign = STATES[state]
-    name = label(call.name) or _("unknown tool")
     took = (call.ended_at - started).total_seconds() if call.ended_at and started else 0
     child = children.get(call.call_id)
-    complaint = one_line(call.output_preview, SUMMARY) if call.is_error else SafeString()
-    about = one_line(telling(family, call.input_preview, session.work_dir), SUMMARY)
-    bad_end = _("exit %(code)d") % {"code": call.exit_code} if call.exit_code else ""
-    line = (
-        f'{icon(ICONS.get(family, "tool"))}<span class="call-name">{escape(name)}</span>'
-        f'<code class="call-about" dir="auto">{about}</code>'
-        f'<span class="call-exit">{escape(bad_end)}</span>'
-        f'<span class="call-took">{escape(duration(took) if took >= SHORTEST else "")}</span>'
-        f'<span class="call-state">{icon(sign)}<span>{escape(str(word))}</span></span>'
-        f"{icon('chevron')}"
+    return CallView(
+        call.pk,
+        label(call.name) or _("unknown tool"),
+        ICONS.get(family, "tool"),
+        one_line(telling(family, call.input_preview, session.work_dir), SUMMARY),
+        state,
+        str(word),
+        sign,
+        duration(took) if took >= SHORTEST else "",
+        _("exit %(code)d") % {"code": call.exit_code} if call.exit_code else "",
+        one_line(call.output_preview, SUMMARY) if call.is_error else SafeString(),
+        child,
+        label(session_title(child)) if child else "",
     )
-    title = label(session_title(child)) if child else ""
-    return CallView(call.pk, name, state, mark_safe(line), complaint, child, title)
 
 
 def family_of(name: str) -> str:

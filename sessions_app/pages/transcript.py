@@ -19,6 +19,7 @@ from sessions_app.pages.markup.characters import one_line
 from sessions_app.pages.render import PageRequest, render_page, wants_fragment
 from sessions_app.pages.resume import resume
 from sessions_app.pages.transcript_blocks import Setting
+from sessions_app.pages.transcript_html import messages_html
 from sessions_app.pages.transcript_messages import Place, gap_words, message_views
 from sessions_app.queries import transcript as queries
 from sessions_app.queries.access import AmbiguousId, session_or_404
@@ -164,7 +165,7 @@ def _window(
     return {
         "session": session,
         "base": transcript_header.base(session),
-        "entries": views,
+        "entries": messages_html(views, session),
         "first": first,
         "last": last,
         "last_model": models[-1] if models else "",
@@ -217,7 +218,8 @@ def _changed(request: PageRequest, session: AgentSession, since: int) -> dict[st
     above = Place(MAX_SEQ, request.GET.get("model", ""), timezone.localdate())
     views = message_views(window, Setting(session, children, Budget()), above)
     revision = window.messages[-1].revision if window.has_after else session.revision
-    return transcript_header.state(session) | {"entries": views, "revision": revision}
+    entries = messages_html(views, session)
+    return transcript_header.state(session) | {"entries": entries, "revision": revision}
 
 
 def _etag(session: AgentSession) -> str:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from html import escape
 from typing import NamedTuple
 
 from django.utils import timezone
-from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -44,10 +42,14 @@ class MessageView:
     seq: int
     look: str  # is-tight: nothing but tool calls
     blocks: list[Block]
-    when: SafeString
     heading: str = ""  # of an answer none: it has no visible heading
-    day: str = ""  # where a new day begins
+    clock: str = ""
+    exact: str = ""
+    iso: str = ""
+    spent: str = ""
+    spent_exact: str = ""
     model: str = ""  # where it changes
+    day: str = ""  # where a new day begins
     cut: str = ""  # "Show all 12,345 characters"
     gap: int = 0  # hidden messages before it
     gap_words: str = ""
@@ -66,14 +68,17 @@ def message_views(window: Window, setting: Setting, above: Place | None) -> list
     views = []
     side = Side()
     for message in window.messages:
+        view = _message_view(message, window, setting)
         local = message.at.astimezone(side.zone) if message.at else None
-        when = side.when(message.seq, local, window.spent.get(message.pk))
-        view = _message_view(message, window, setting, when)
+        here = local.date() if local else None
+        if local is not None:
+            side.tell_time(view, local)
+            if above is None or here != above.day:
+                view.day = figures.day(local, side.now)
+        if message.pk in window.spent:
+            side.tell_price(view, window.spent[message.pk])
         if message.model and (above is None or message.model != above.model):
             view.model = label(message.model)
-        here = local.date() if local else None
-        if local and (above is None or here != above.day):
-            view.day = figures.day(local, side.now)
         if above is not None and message.seq > above.seq + 1:
             view.gap = message.seq - above.seq - 1
             view.gap_words = gap_words(view.gap)
@@ -103,9 +108,7 @@ def heading_of(look: str) -> str:
     return str(HEADINGS[look])
 
 
-def _message_view(
-    message: Message, window: Window, setting: Setting, when: SafeString
-) -> MessageView:
+def _message_view(message: Message, window: Window, setting: Setting) -> MessageView:
     look = look_of(message)
     limit = TEXT_SHOWN if look in ("answer", "divider") else PLAIN_SHOWN
     words = words_of(message)
@@ -113,7 +116,7 @@ def _message_view(
     shown = words._replace(text=words.text[:limit])
     blocks = blocks_of(message, shown, look, calls, images, setting)
     is_tight = look == "answer" and all(block.call for block in blocks)
-    view = MessageView(message.seq, f"{look} is-tight" if is_tight else look, blocks, when)
+    view = MessageView(message.seq, f"{look} is-tight" if is_tight else look, blocks)
     if look != "answer":
         view.heading = heading_of(look)
     if words.text_size > limit or words.thinking_size > TEXT_SHOWN:
@@ -122,10 +125,7 @@ def _message_view(
 
 
 class Side:
-    """Writes what stands beside a message: its time, which is its permalink, and its price.
-
-    In Python and with each word looked up once, because a window has a hundred of them.
-    """
+    """What stands beside a message: its time and its price. Words are looked up once a window."""
 
     def __init__(self) -> None:
         self.now = timezone.now()
@@ -136,30 +136,25 @@ class Side:
             "input %(input)s · output %(output)s · cache read %(read)s · cache write %(write)s"
         )
 
-    def when(self, seq: int, local: datetime | None, spent: Spent | None) -> SafeString:
-        """The whole of it."""
-        shown = exact = ""
-        if local is not None:
-            exact = local.strftime("%Y-%m-%d %H:%M:%S %Z")
-            iso = local.isoformat(timespec="seconds")
-            shown = f'<time datetime="{iso}">{exact[11:19]}</time> '
-            if self.now - local < RECENT:
-                exact = f"{exact} · {figures.ago(local, self.now)}"
-        link = f'<a class="message-at" href="#m{seq}" title="{escape(exact)}">{shown}'
-        return mark_safe(f"{link}<span>#{seq}</span></a>{self.price(spent) if spent else ''}")
+    def tell_time(self, view: MessageView, local: datetime) -> None:
+        """The clock to see, the exact time and the age on hover, a form for programs."""
+        view.exact = local.strftime("%Y-%m-%d %H:%M:%S %Z")
+        view.clock = view.exact[11:19]
+        view.iso = local.isoformat(timespec="seconds")
+        if self.now - local < RECENT:
+            view.exact += f" · {figures.ago(local, self.now)}"
 
-    def price(self, spent: Spent) -> str:
+    def tell_price(self, view: MessageView, spent: Spent) -> None:
         """Tokens and cost of the responses that the message came with."""
-        exact = self.tokens % {
+        money = self.no_price
+        view.spent_exact = self.tokens % {
             "input": figures.grouped(spent.input),
             "output": figures.grouped(spent.output),
             "read": figures.grouped(spent.cache_read),
             "write": figures.grouped(spent.cache_write),
         }
-        money = self.no_price
         if spent.cost is not None:
             money = figures.dollars(spent.cost)
             source = self.recorded if spent.is_recorded else self.estimated
-            exact += f" · ${spent.cost.normalize():,f} ({source})"
-        words = f"{figures.short(spent.total)} · {money}"
-        return f'<span class="message-spent" title="{escape(exact)}">{escape(words)}</span>'
+            view.spent_exact += f" · ${spent.cost.normalize():,f} ({source})"
+        view.spent = f"{figures.short(spent.total)} · {money}"

@@ -8,11 +8,10 @@ from html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 # CSI, OSC (only when it ends), DCS and its kin (likewise), two-character escapes. Each part is
-# bounded by the next ESC, so that a text full of beginnings is still read in linear time.
+# bounded by the next control character, so that a text full of beginnings is read in linear time.
 ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
-    r"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x9c\n]*(?:\x1b\\|\x9c)"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x00-\x1f\x7f-\x9f]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]"
 )
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Iterable
 from functools import cache
 from html import escape
 
@@ -58,11 +58,11 @@ def colour(code: str, language: str, budget: Budget) -> SafeString:
         return mark_safe(mark_invisible(escape(code)))
     done = _memory.get((name, code))
     if done is None:
-        if budget.colours <= 0:
-            return mark_safe(mark_invisible(escape(code)))
         with budget.for_colours():
-            done = mark_invisible(_html(_lexer(name).get_tokens(code)))
-        _memory.put((name, code), done)
+            html, is_whole = _html(code, name, time.perf_counter() + budget.colours)
+        done = mark_invisible(html)
+        if is_whole:
+            _memory.put((name, code), done)
     return mark_safe(done)
 
 
@@ -71,22 +71,30 @@ def _lexer(name: str) -> Lexer:
     return get_lexer_by_name(name, stripnl=False, ensurenl=False)
 
 
-def _html(tokens: Iterable[tuple[_TokenType, str]]) -> str:
-    """Spans only where a colour changes: a third of the size that Pygments' formatter writes."""
+def _html(code: str, name: str, deadline: float) -> tuple[str, bool]:
+    """(HTML, whether all of it is coloured).
+
+    Spans only where a colour changes: a third of what Pygments' formatter writes. Some lexers
+    are quadratic on text made for it, but spread over many tokens: between them time is checked.
+    """
     out: list[str] = []
     current = ""
-    for kind, value in tokens:
+    at = 0
+    is_whole = time.perf_counter() < deadline
+    for kind, value in _lexer(name).get_tokens(code) if is_whole else ():
         css = _class(kind) if not value.isspace() else current
         if css != current:
-            if current:
-                out.append("</span>")
-            if css:
-                out.append(f'<span class="{css}">')
+            out.append(("</span>" if current else "") + (f'<span class="{css}">' if css else ""))
             current = css
         out.append(escape(value))
+        at += len(value)
+        if time.perf_counter() > deadline:
+            is_whole = at == len(code)
+            break
     if current:
         out.append("</span>")
-    return "".join(out)
+    out.append(escape(code[at:]))
+    return "".join(out), is_whole
 
 
 @cache

@@ -1,0 +1,137 @@
+"""Attachments and artifacts: bytes that no browser may run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from sessions_app.actions.storage import put_bytes
+from sessions_app.models import AgentSession, Artifact, Attachment, User
+from sessions_app.models.session import audience_of_user
+from sessions_app.pages.session_files import safe_name
+from tests.factories import NOON, make_message, make_session
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="window.__x=5"/>'
+HEADS = {
+    "image/png": b"\x89PNG\r\n\x1a\n....",
+    "image/jpeg": b"\xff\xd8\xff\xe0....",
+    "image/gif": b"GIF89a....",
+    "image/webp": b"RIFF\x00\x00\x00\x00WEBPVP8 ",
+}
+
+
+@pytest.fixture
+def session(owner: User) -> AgentSession:
+    return make_session(owner)
+
+
+def attached(session: AgentSession, data: bytes, claim: str = "image/png") -> str:
+    row = Attachment.objects.create(
+        message=make_message(session), ordinal=0, media_type=claim, sha256=put_bytes(data), size=1
+    )
+    return reverse("session_attachment", args=[session.short_id, row.pk])
+
+
+def artifact(session: AgentSession, path: str, data: bytes = SVG) -> str:
+    row = Artifact.objects.create(
+        session=session, path=path, sha256=put_bytes(data), size=len(data), received_at=NOON
+    )
+    return reverse("session_artifact", args=[session.short_id, row.pk])
+
+
+def content(response: Any) -> bytes:
+    return b"".join(response.streaming_content)
+
+
+def is_sealed(response: Any) -> bool:
+    return (
+        response["Content-Security-Policy"] == "sandbox; default-src 'none'"
+        and response["X-Content-Type-Options"] == "nosniff"
+    )
+
+
+@pytest.mark.parametrize("media_type", HEADS)
+def test_a_real_image_is_shown_and_kept(
+    owner_client: Client, session: AgentSession, media_type: str
+) -> None:
+    response = owner_client.get(attached(session, HEADS[media_type], claim="text/html"))
+    assert response["Content-Type"] == media_type
+    assert "attachment" not in response.get("Content-Disposition", "")
+    assert "private" in response["Cache-Control"]
+    assert "max-age=31536000" in response["Cache-Control"]
+    assert is_sealed(response)
+    assert content(response) == HEADS[media_type]
+
+
+@pytest.mark.parametrize(
+    "data", [SVG, b"<html><script>1</script>", b"GIF88a", b"", b"RIFF1234AVI "]
+)
+def test_what_only_claims_to_be_an_image_is_saved_not_shown(
+    owner_client: Client, session: AgentSession, data: bytes
+) -> None:
+    response = owner_client.get(attached(session, data))
+    assert content(response) == data
+    assert response["Content-Type"] == "application/octet-stream"
+    assert response["Content-Disposition"].startswith("attachment")
+    assert is_sealed(response)
+
+
+def test_an_artifact_is_always_saved(owner_client: Client, session: AgentSession) -> None:
+    for name, data in (("a/chart.svg", SVG), ("b.png", HEADS["image/png"]), ("c.html", b"<p>")):
+        response = owner_client.get(artifact(session, name, data))
+        assert response["Content-Type"] == "application/octet-stream"
+        assert response["Content-Disposition"] == f'attachment; filename="{Path(name).name}"'
+        assert is_sealed(response)
+        assert content(response) == data
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("out/report.html", "report.html"),
+        ("..\\..\\evil.exe", "evil.exe"),
+        ("../../", "file"),
+        ("a\r\nSet-Cookie: x=1", "a Set-Cookie: x=1"),
+        ("safe\u202egnp.exe", "safegnp.exe"),
+        (".hidden", "hidden"),
+        ("报告.md", "报告.md"),
+        ("", "file"),
+        ("x" * 500, "x" * 150),
+    ],
+)
+def test_a_file_name_neither_misleads_nor_leaves_its_folder(path: str, name: str) -> None:
+    assert safe_name(path) == name
+
+
+def test_an_odd_name_makes_no_odd_header(owner_client: Client, session: AgentSession) -> None:
+    response = owner_client.get(artifact(session, 'q"uote\r\n\x00报告.md'))
+    assert content(response) == SVG
+    assert "\n" not in response["Content-Disposition"]
+
+
+def test_files_of_others_are_404(
+    owner: User, owner_client: Client, stranger_client: Client, session: AgentSession
+) -> None:
+    private = make_session(owner, visibility="private", audience=audience_of_user(owner.pk))
+    for address in (attached(private, HEADS["image/png"]), artifact(private, "a.txt")):
+        assert content(owner_client.get(address))
+        assert stranger_client.get(address).status_code == 404
+        through_another = address.replace(private.short_id, session.short_id)
+        assert owner_client.get(through_another).status_code == 404
+
+
+def test_files_need_a_signed_in_person(client: Client, session: AgentSession) -> None:
+    assert client.get(artifact(session, "a.txt")).status_code == 302
+
+
+def test_missing_bytes_are_404(owner_client: Client, session: AgentSession) -> None:
+    row = Artifact.objects.create(
+        session=session, path="gone", sha256="0" * 64, size=1, received_at=NOON
+    )
+    address = reverse("session_artifact", args=[session.short_id, row.pk])
+    assert owner_client.get(address).status_code == 404
+    assert owner_client.post(address).status_code == 405
