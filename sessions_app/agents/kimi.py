@@ -89,4 +89,4 @@ class Kimi:
         if session.kind == "subagent" or not shell.is_safe_word(session.backend_session_id):
             return None
         words = ["kimi", "--session", session.backend_session_id]
-        return shell.in_folder(session.work_dir, words, prompt)
+        return shell.in_folder(session.work_dir, words, prompt, option="--prompt")

@@ -88,4 +88,4 @@ class KimiCode:
         if session.kind == "subagent" or not shell.is_safe_word(session.backend_session_id):
             return None
         words = ["kimi", "-r", session.backend_session_id]
-        return shell.in_folder(session.work_dir, words, prompt)
+        return shell.in_folder(session.work_dir, words, prompt, option="--prompt")

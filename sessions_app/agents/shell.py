@@ -14,15 +14,21 @@ def is_safe_word(word: str) -> bool:
     return bool(word) and not word.startswith("-") and not _has_control(word)
 
 
-def in_folder(folder: str, words: list[str], prompt: str | None = None) -> str | None:
+def in_folder(
+    folder: str, words: list[str], prompt: str | None = None, *, option: str = ""
+) -> str | None:
     """`cd folder && words prompt`, quoted; None when the folder cannot be written safely.
 
     A terminal acts on control characters even inside quotes, so a prompt is sent on one line.
+    `option` is for programs that take a prompt by one only.
     """
     command = [shlex.quote(word) for word in words]
     if prompt:
         text = " ".join(_visible(prompt).split())
-        command += ["--"] * text.startswith("-") + [shlex.quote(text)]
+        if option:
+            command.append(f"{option}={shlex.quote(text)}")
+        else:
+            command += ["--"] * text.startswith("-") + [shlex.quote(text)]
     if not folder:
         return " ".join(command)
     if not is_safe_word(folder):

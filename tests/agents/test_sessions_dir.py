@@ -359,7 +359,7 @@ def test_a_vanished_file_is_unreadable(folder: Path) -> None:
     ("native", "work_dir", "prompt", "command"),
     [
         ("s1", "/home/dev/a b", None, "cd '/home/dev/a b' && kimi --session s1"),
-        ("s1", "", "go $(on)", "kimi --session s1 'go $(on)'"),
+        ("s1", "", "go $(on)", "kimi --session s1 --prompt='go $(on)'"),
         ("a;touch x", "", None, "kimi --session 'a;touch x'"),
         ("-rf", "", None, None),
         ("", "/x", None, None),
