@@ -12,6 +12,7 @@ from sessions_app.agents import gemini_content as content
 from sessions_app.agents.gemini_files import project_root
 from sessions_app.agents.gemini_lines import Record
 from sessions_app.agents.gemini_reading import Reading
+from sessions_app.agents.gemini_view import words
 from sessions_app.agents.google_content import Said, said, unique
 from sessions_app.agents.lines import when
 from sessions_app.records import (
@@ -88,11 +89,10 @@ class Teller:
         if self.memory.work_dir:
             return
         contexts = (
-            out.text()
+            text
             for record in self.reading.shown.values()
             if record.type == "user"
-            for out, kind in [content.question(record)]
-            if kind == "injected"
+            and (text := words(record)).lstrip().startswith(content.INJECTED)
         )
         told = (folder for text in contexts for folder in WORKSPACE.findall(text))
         found = next((folder for folder in told if self._is_project(folder)), noted)
@@ -103,12 +103,13 @@ class Teller:
         return digest == self.memory.project_hash
 
     def _prompt(self) -> None:
-        for record in self.reading.known:
-            if record.type == "user" and not self.memory.has_prompt:
+        for record in () if self.memory.has_prompt else self.reading.known:
+            if record.type == "user":
                 out, kind = content.question(record)
                 if kind == "prompt":
                     self.record.prompt = content.prompt_text(record, out)
                     self.memory.has_prompt = True
+                    return
 
     # Messages.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ import msgspec
 from sessions_app.agents.lines import parse
 from sessions_app.records import CALL, IMAGE, TEXT, THINKING, Block, ToolResult
 
-EXIT_CODE = re.compile(r"^Exit Code: (\d{1,9})$", re.MULTILINE)
+EXIT_CODE = re.compile(r"Exit Code: (\d{1,9})$", re.MULTILINE)
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 FAILED = ("error", "cancelled")
 
@@ -128,26 +129,36 @@ def _result(answer: FunctionResponse, spare_id: str, at: datetime | None) -> Too
     return ToolResult(answer.id or spare_id, text, is_error, at, exit_code=exit_code(text))
 
 
+class Answer(msgspec.Struct, gc=False):
+    """The usual form of a response."""
+
+    output: str | None = None
+    error: str | None = None
+
+
 def response_text(raw: msgspec.Raw) -> tuple[str, bool]:
     """What a tool answered as text, and whether it says that it failed."""
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        answer = ANSWER.decode(raw)
+        if answer.output is not None or answer.error is not None:
+            text = answer.output if answer.output is not None else answer.error
+            return text or "", answer.output is None
     try:
         value = parse(bytes(raw)) if bytes(raw) else None
     except (ValueError, RecursionError):
         return bytes(raw).decode("utf-8", "replace"), False
-    if isinstance(value, dict):
-        output, error = value.get("output"), value.get("error")
-        if isinstance(output, str):
-            return output, False
-        if isinstance(error, str):
-            return error, True
     if isinstance(value, str) or value is None:
         return value or "", False
     return json.dumps(value, ensure_ascii=False, indent=2), False
 
 
+ANSWER = msgspec.json.Decoder(Answer)
+
+
 def exit_code(text: str) -> int | None:
     """The exit code that the shell tool writes below its output."""
-    found = EXIT_CODE.search(text)
+    place = text.rfind("Exit Code: ")
+    found = EXIT_CODE.match(text, place) if place == 0 or text[place - 1 : place] == "\n" else None
     return int(found[1]) if found else None
 
 
