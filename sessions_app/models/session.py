@@ -210,7 +210,8 @@ class AgentSession(models.Model):
     @property
     def estimated_cost(self) -> Decimal:
         """The part of the cost that we computed from tokens."""
-        return self.cost - self.recorded_cost
+        estimated: Decimal = self.cost - self.recorded_cost
+        return estimated
 
 
 class StatusChange(models.Model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import time
@@ -57,7 +56,7 @@ def signed_in(server: Served, browser: Browser) -> dict[str, Any]:
     page.get_by_role("heading", name="Overview").wait_for()
     state = context.storage_state()
     context.close()
-    return json.loads(json.dumps(state))
+    return dict(state)
 
 
 class Watched:
