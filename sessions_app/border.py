@@ -15,6 +15,7 @@ from typing import Any
 MAX_INT = 2**63 - 1
 NUL_SIGN = "\u2400"
 MAX_DEPTH = 64
+MAX_PATH = 1024  # bytes of a file's path that the tables keep
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 

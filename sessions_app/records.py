@@ -6,6 +6,7 @@ they cross from the parser process to the writer as msgpack at a tenth of pickle
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,8 @@ THINKING = "thinking"
 CALL = "tool_use"
 IMAGE = "image"
 
+# Keys that readers give to messages without an id of their own: byte or line in one file.
+PLACE = re.compile(r"(?:@|L|line-)\d+")
 LOOK_BACK = 64  # blocks of one message that a new one may be a longer form of
 
 # What the file says about the last turn (see formats: crash and end, one vocabulary).
@@ -208,6 +211,11 @@ class SessionFacts(msgspec.Struct):
     work_dir: str = ""
     host: str = ""
     kind: str = "main"
+
+
+def tells_a_place(key: str) -> bool:
+    """Whether a message's key only tells where it stands: in another file it is another message."""
+    return PLACE.fullmatch(key) is not None
 
 
 def extend_blocks(old: list[Block], new: list[Block]) -> list[Block]:

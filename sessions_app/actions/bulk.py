@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Model
+from django.db.models import Field, Model
 
 IN_LIMIT = 500  # values in one IN (...)
 
@@ -84,6 +84,23 @@ def insert_models(rows: Sequence[Model]) -> None:
     )
     for row in rows:
         row._state.adding = False
+
+
+def save_models(rows: Sequence[Model], names: Sequence[str]) -> None:
+    """Write these fields of stored instances; `bulk_update` would build a CASE for every cell."""
+    if not rows:
+        return
+    fields = [rows[0]._meta.get_field(name) for name in names]
+    concrete = [field for field in fields if isinstance(field, Field)]
+    update_rows(
+        type(rows[0]),
+        [str(field.column) for field in concrete],
+        [
+            [*(field.get_db_prep_save(getattr(row, field.attname), connection)
+               for field in concrete), row.pk]
+            for row in rows
+        ],
+    )  # fmt: skip
 
 
 def update_rows(model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -7,150 +7,177 @@ part, and that usage in the shared part belongs to the parent.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 from django.db.models import Q
 
 from sessions_app.actions.bulk import in_groups
+from sessions_app.actions.families import link_family
 from sessions_app.actions.rollup import rebuild_rollups
-from sessions_app.actions.tokens import recount_usage
-from sessions_app.models import (
-    AgentSession,
-    Message,
-    Relation,
-    SessionAlias,
-    SessionUsage,
-    Usage,
-    User,
-)
+from sessions_app.actions.tokens import recount_stored
+from sessions_app.models import AgentSession, Relation, SessionAlias, Usage, User
 
-LATE = datetime.max.replace(tzinfo=UTC)
 MAX_FAMILY = 200
 UNIQUE = 16  # characters; a shorter key ("@120", "L1") may stand in any session
 
-
-def settle_lineage(
-    fresh: Sequence[AgentSession], touched: Sequence[AgentSession], collector: User
-) -> None:
-    """After sessions were stored: close links to them, find forks by shared first messages."""
-    _close_waiting(fresh, collector)
-    _link_continuations(fresh)
-    _link_families(fresh)
-    mine = [session.pk for session in touched]
-    relations = Relation.objects.filter(
-        Q(child__in=mine) | Q(parent__in=mine), parent__isnull=False
-    ).select_related("child", "parent")
-    for relation in relations:
-        _settle_ownership(relation)
+Pairs = set[tuple[int, int]]
+Root = tuple[int, str, str]
 
 
-def _close_waiting(fresh: Sequence[AgentSession], collector: User) -> None:
-    by_name = {(session.backend, session.identity): session for session in fresh}
-    aliases = SessionAlias.objects.filter(session__in=fresh).select_related("session")
-    by_name.update({(alias.session.backend, alias.name): alias.session for alias in aliases})
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A session that was stored just now, and how many messages it had before."""
+
+    session: AgentSession
+    seq_before: int
+    is_new: bool
+    is_renamed: bool  # it is not new, but its identity is
+    is_replaced: bool  # its conversation was read anew
+
+    @property
+    def root(self) -> Root:
+        """What it has in common with its family."""
+        return self.session.collector_id, self.session.backend, self.session.root_key
+
+
+def settle_lineage(touched: Sequence[Touched], collector: User, made: Pairs, met: Pairs) -> None:
+    """After sessions were stored: close links to them, find forks by shared first messages.
+
+    `made`: (child, parent) of links that were written just now. `met`: (session, owner) where a
+    session now holds what another one owns.
+    """
+    made = made | _close_waiting([item.session for item in touched], collector)
+    made |= _link_continuations(
+        [item.session for item in touched if item.is_new or item.is_renamed]
+    )
+    made |= _link_families(touched)
+    # What a new session shares with others was met just now; between old ones a new link tells.
+    new = {item.session.pk for item in touched if item.is_new}
+    between_old = {pair for pair in made if new.isdisjoint(pair)}
+    _settle_ownership(between_old | {(owner, holder) for holder, owner in met})
+
+
+def _close_waiting(sessions: Sequence[AgentSession], collector: User) -> Pairs:
+    """Links that knew only the name of one of these sessions."""
+    by_name = {(session.backend, session.identity): session.pk for session in sessions}
+    pks = [session.pk for session in sessions]
+    aliases = SessionAlias.objects.filter(session__in=pks)
+    for backend, name, pk in aliases.values_list("session__backend", "name", "session"):
+        by_name[(backend, name)] = pk
+    closed = set()
     for names in in_groups(name for _, name in by_name):
         waiting = Relation.objects.filter(
             parent=None, parent_identity__in=names, child__collector=collector
         ).select_related("child")
         for relation in waiting:
             parent = by_name.get((relation.child.backend, relation.parent_identity))
-            if parent is not None and parent.pk != relation.child_id:
-                relation.parent = parent
+            if parent is not None and parent != relation.child_id:
+                relation.parent_id = parent
                 relation.save(update_fields=["parent"])
+                closed.add((relation.child_id, parent))
+    return closed
 
 
-def _link_continuations(fresh: Sequence[AgentSession]) -> None:
+def _link_continuations(named: Sequence[AgentSession]) -> Pairs:
     """The same conversation from another collector is its own session, linked to the first."""
-    for identities in in_groups(session.identity for session in fresh):
-        others: dict[tuple[str, str], AgentSession] = {}
-        for row in AgentSession.objects.filter(identity__in=identities).order_by("-pk"):
-            others[(row.backend, row.identity)] = row
-        Relation.objects.bulk_create(
-            [
-                Relation(child=session, parent=first, kind=Relation.Kind.CONTINUATION,
-                         parent_identity=first.short_id)
-                for session in fresh
-                if (first := others.get((session.backend, session.identity))) is not None
-                and first.collector_id != session.collector_id
-            ],
-            ignore_conflicts=True,
-        )  # fmt: skip
+    links = []
+    for identities in in_groups(session.identity for session in named):
+        first: dict[tuple[str, str], AgentSession] = {}
+        rows = AgentSession.objects.filter(identity__in=identities).order_by("pk")
+        for row in rows.only("pk", "backend", "identity", "collector", "short_id"):
+            first.setdefault((row.backend, row.identity), row)
+        links += [
+            Relation(child=session, parent=parent, kind=Relation.Kind.CONTINUATION,
+                     parent_identity=parent.short_id)
+            for session in named
+            if (parent := first.get((session.backend, session.identity))) is not None
+            and parent.collector_id != session.collector_id
+        ]  # fmt: skip
+    Relation.objects.bulk_create(links, ignore_conflicts=True)
+    return {(link.child_id, link.parent_id) for link in links if link.parent_id is not None}
 
 
-def _link_families(fresh: Sequence[AgentSession]) -> None:
+def _link_families(touched: Sequence[Touched]) -> Pairs:
     """Sessions of one collector that begin with the same message are one family of forks."""
-    roots = {(session.collector_id, session.backend, session.root_key) for session in fresh}
-    roots = {root for root in roots if len(root[2]) >= UNIQUE}
-    for keys in in_groups(key for _, _, key in roots):
-        families: dict[tuple[int, str, str], list[AgentSession]] = {}
-        for row in AgentSession.objects.filter(root_key__in=keys).order_by("pk"):
-            families.setdefault((row.collector_id, row.backend, row.root_key), []).append(row)
-        for root, members in families.items():
-            if root in roots and 1 < len(members) <= MAX_FAMILY:
-                _link_family(members)
+    mine: dict[Root, list[Touched]] = {}
+    for item in touched:
+        if len(item.session.root_key) >= UNIQUE:
+            mine.setdefault(item.root, []).append(item)
+    families: dict[Root, list[AgentSession]] = {}
+    for keys in in_groups(root[2] for root in mine):
+        rows = AgentSession.objects.filter(root_key__in=keys).order_by("pk")
+        for row in rows.only("pk", "collector", "backend", "root_key", "identity", "last_seq"):
+            root = (row.collector_id, row.backend, row.root_key)
+            if root in mine:
+                families.setdefault(root, []).append(row)
+    made: Pairs = set()
+    for root, members in families.items():
+        if 1 < len(members) <= MAX_FAMILY and _is_unsettled(mine[root], members):
+            made |= link_family(members)
+    return made
 
 
-def _link_family(members: Sequence[AgentSession]) -> None:
-    lines = {member.pk: _keys(member) for member in members}
-    for child in members:
-        older = [
-            (shared, parent)
-            for parent in members
-            if parent.pk != child.pk
-            and (shared := shared_prefix(lines[child.pk], lines[parent.pk]))
-            and _comes_after(child, parent, shared, lines)
-        ]
-        if not older:
-            continue
-        shared, parent = max(older, key=lambda item: (item[0], -item[1].pk))
-        Relation.objects.update_or_create(
-            child=child,
-            kind=Relation.Kind.FORK,
-            parent_identity=parent.identity,
-            defaults={"parent": parent, "forked_at_seq": shared},
-        )
+def _is_unsettled(touched: Sequence[Touched], members: Sequence[AgentSession]) -> bool:
+    """Whether something new may change who descends from whom in this family.
+
+    Once two conversations have parted, whatever follows in them changes nothing.
+    """
+    if any(item.is_replaced or item.seq_before == 0 for item in touched):
+        return True
+    before = {item.session.pk: item.seq_before for item in touched}
+    family = [member.pk for member in members]
+    links = Relation.objects.filter(
+        Q(child__in=before) | Q(parent__in=before),
+        kind=Relation.Kind.FORK, child__in=family, parent__in=family,
+    ).values_list("child", "parent", "forked_at_seq")  # fmt: skip
+    parted: dict[int, bool] = {}
+    for child, parent, seq in links:
+        for pk in before.keys() & {child, parent}:
+            parted[pk] = parted.get(pk, True) and seq is not None and seq < before[pk]
+    return any(not parted.get(pk, False) for pk in before)
 
 
-def _keys(session: AgentSession) -> list[tuple[str, datetime]]:
-    rows = Message.objects.filter(session=session).order_by("seq").values_list("key", "at")
-    return [(key, at or LATE) for key, at in rows.iterator(chunk_size=5000)]
+def _settle_ownership(pairs: Pairs) -> None:
+    """Usage in both conversations belongs to the parent, whichever file was read first.
 
-
-def shared_prefix(one: Sequence[tuple[str, datetime]], two: Sequence[tuple[str, datetime]]) -> int:
-    """How many messages two conversations have in common from the start."""
-    count = 0
-    for (first, _), (second, _) in zip(one, two, strict=False):
-        if first != second:
-            break
-        count += 1
-    return count
-
-
-def _comes_after(
-    child: AgentSession,
-    parent: AgentSession,
-    shared: int,
-    lines: dict[int, list[tuple[str, datetime]]],
-) -> bool:
-    """The fork is the one whose first own line is later; a mere prefix is the older one."""
-    own = [
-        lines[session.pk][shared][1] if shared < len(lines[session.pk]) else None
-        for session in (child, parent)
-    ]
-    if own[0] is None or own[1] is None:
-        return own[0] is not None or (own[1] is None and child.pk > parent.pk)
-    return (own[0], child.pk) > (own[1], parent.pk)
-
-
-def _settle_ownership(relation: Relation) -> None:
-    """Usage in both conversations belongs to the parent, whichever file was read first."""
-    child, parent = relation.child, relation.parent
-    if parent is None:
+    The farthest descendants come first, so that what a grandchild held ends with the oldest.
+    """
+    if not pairs:
         return
-    both = SessionUsage.objects.filter(session=parent).values("usage")
-    moved = Usage.objects.filter(session=child, pk__in=both).update(session=parent)
-    if moved:
-        rebuild_rollups([child.pk, parent.pk])
-        for session in (child, parent):
-            session.refresh_from_db()
-            session.save(update_fields=recount_usage(session))
+    ancestry = _ancestry({child for child, _ in pairs} | {parent for _, parent in pairs})
+    depths = {pk: _depth(pk, ancestry) for pk in ancestry}
+    links = [(child, parent) for child, parents in ancestry.items() for parent in parents]
+    moved: set[int] = set()
+    for child, parent in sorted(links, key=lambda link: -depths[link[0]]):
+        if (child, parent) in pairs or child in moved:
+            owned = Usage.objects.filter(session=child, links__session=parent)
+            keys = list(owned.values_list("pk", flat=True))
+            for group in in_groups(keys):
+                Usage.objects.filter(pk__in=group).update(session=parent)
+            moved |= {child, parent} if keys else set()
+    rebuild_rollups(moved)
+    recount_stored(moved)
+
+
+def _ancestry(sessions: set[int]) -> dict[int, set[int]]:
+    """child -> its parents, for these sessions and all before them."""
+    found: dict[int, set[int]] = {}
+    waiting = set(sessions)
+    while waiting:
+        found.update({pk: set() for pk in waiting})
+        links = Relation.objects.filter(child__in=waiting, parent__isnull=False)
+        for child, parent in links.values_list("child", "parent"):
+            if parent is not None:
+                found[child].add(parent)
+        waiting = {parent for pk in waiting for parent in found[pk]} - found.keys()
+    return found
+
+
+def _depth(pk: int, ancestry: dict[int, set[int]]) -> int:
+    """How many generations lie before it; a circle that a forged file tells ends somewhere."""
+    seen = {pk}
+    generation, depth = {pk}, 0
+    while generation := {up for low in generation for up in ancestry[low]} - seen:
+        seen |= generation
+        depth += 1
+    return depth

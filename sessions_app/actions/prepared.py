@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from sessions_app.records import SessionRecord
+from sessions_app.records import Problem, SessionRecord
 
 
 class PreparedCall(msgspec.Struct, array_like=True):
@@ -110,3 +110,13 @@ class FilePart(msgspec.Struct, array_like=True):
     rewritten: bool = False
     is_last: bool = True
     failure: str = ""  # the file could not be read at all, and why
+
+    @property
+    def path(self) -> str:
+        """The main file's."""
+        return self.files[0].path if self.files else ""
+
+    def problems(self) -> list[Problem]:
+        """Everything in this part that could not be read."""
+        told = [problem for item in self.sessions for problem in item.record.problems]
+        return [*told, Problem(self.path, self.failure)] if self.failure else told

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 from django.db.models import QuerySet
 
-from sessions_app.actions.record.raw import drop_chunks
+from sessions_app.actions.record.chunks import drop_chunks
 from sessions_app.actions.storage import stored_path
 from sessions_app.actions.transaction import write_transaction
 from sessions_app.models import (

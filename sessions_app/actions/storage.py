@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,39 +35,66 @@ def open_stored(sha256: str) -> BinaryIO:
 def put_bytes(data: bytes) -> str:
     """Store `data` durably and return its SHA-256."""
     digest = hashlib.sha256(data).hexdigest()
-    target = stored_path(digest)
-    if not target.exists():
-        _write(target, data)
+    if not stored_path(digest).exists():
+        with _new_file() as (out, name):
+            out.write(data)
+            _settle(out, name, digest)
     return digest
 
 
 def put_file(path: Path, limit: int) -> tuple[str, int]:
-    """Store a copy of the regular file `path`; (SHA-256, size).
+    """Store a copy of the regular file `path`, block by block; (SHA-256, size).
 
-    Raises OSError when it cannot be read, ValueError when it is longer than `limit` bytes.
+    Raises OSError when it cannot be read, ValueError when it is no plain file or longer than
+    `limit` bytes.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags), "rb") as source:
-        data = source.read(limit + 1)
-    if len(data) > limit:
-        raise ValueError(f"longer than {limit} bytes")
-    return put_bytes(data), len(data)
+        if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+            raise ValueError("not a plain file")
+        size, total = 0, hashlib.sha256()
+        with _new_file() as (out, name):
+            while block := source.read(BLOCK):
+                size += len(block)
+                if size > limit:
+                    raise ValueError(f"longer than {limit} bytes")
+                total.update(block)
+                out.write(block)
+            digest = total.hexdigest()
+            if not stored_path(digest).exists():
+                _settle(out, name, digest)
+    return digest, size
 
 
-def _write(target: Path, data: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
+@contextmanager
+def _new_file() -> Iterator[tuple[BinaryIO, Path]]:
+    """A file beside the stored ones, gone at the end unless it has settled among them."""
+    folder = Path(settings.SESSIONS_STORAGE_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
     try:
         with os.fdopen(handle, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
+            yield out, Path(name)
     finally:
-        os.close(folder)
+        Path(name).unlink(missing_ok=True)
+
+
+def _settle(out: BinaryIO, name: Path, digest: str) -> None:
+    """Give a written file its name; it and the folders that name it survive a power cut."""
+    target = stored_path(digest)
+    out.flush()
+    os.fsync(out.fileno())
+    is_new_folder = not target.parent.exists()
+    target.parent.mkdir(exist_ok=True)
+    os.replace(name, target)
+    _sync(target.parent)
+    if is_new_folder:
+        _sync(target.parent.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -25,6 +25,7 @@ class Line(NamedTuple):
 
 
 # Receives (path, offset, bytes) of everything that was read, so that the raw record is kept.
+# Rows of a database go under a path of their own, which no file has: `<database>#<session>`.
 Keeper = Callable[[Path, int, bytes], None]
 
 
@@ -42,11 +43,14 @@ class SourceFile:
         root: Path,
         companions: tuple[Path, ...] = (),
         keep: Keeper | None = None,
+        side: bool = False,
     ) -> None:
         self.path = path
         self.root = root
         self.companions = companions
         self.keep = keep
+        # It only names sessions that other files make: read after those, and again for new ones.
+        self.side = side
         self.end = Position()  # after `lines`: where the next reading starts
         # Set by a reader that went back to the start, since new lines change what old ones said.
         self.replaces = False

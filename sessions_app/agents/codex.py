@@ -57,7 +57,7 @@ class Codex:
                 yield SourceFile(path, root=path.parent if path == root else root)
         index = root / INDEX
         if index.is_file() and not index.is_symlink():
-            yield SourceFile(index, root=root)
+            yield SourceFile(index, root=root, side=True)
 
     def read(self, source: SourceFile, after: Position | None) -> Iterator[SessionRecord]:
         """See Agent.read."""

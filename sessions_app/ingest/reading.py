@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from sessions_app import packing
+from sessions_app import border
 from sessions_app.actions.prepare import prepare
 from sessions_app.actions.prepared import FilePart, FileState, RawPiece
 from sessions_app.agents import AGENTS
 from sessions_app.agents.base import Agent, SourceFile, UnreadableSession
+from sessions_app.ingest.keeper import RawKeeper
 from sessions_app.records import Position, SessionRecord
 
-PIECE = 1024 * 1024
 HEAD, TAIL = 4096, 1024
 
 
@@ -27,13 +28,14 @@ class Stat(msgspec.Struct, array_like=True):
     path: str
     size: int
     mtime_ns: int
+    ctime_ns: int = 0
 
 
 class Unit(msgspec.Struct, array_like=True):
     """One thing to read, and from where on.
 
     `rewritten`: the bytes before the position are not those that were read. `replace`: what
-    is stored of its conversation gives way to this reading.
+    is stored of its conversation gives way to this reading. `failure`: it need not be tried.
     """
 
     agent: str
@@ -43,50 +45,23 @@ class Unit(msgspec.Struct, array_like=True):
     position: Position | None = None
     rewritten: bool = False
     replace: bool = False
+    failure: str = ""
 
     @property
     def todo(self) -> int:
-        """Bytes that are left to read."""
+        """Bytes that are left to read, about: of a database they stand in its log."""
+        if self.position is not None and not self.position.offset:
+            return sum(item.size for item in self.companions)
         return max(self.main.size - (self.position.offset if self.position else 0), 0)
 
 
-class RawKeeper:
-    """Takes the bytes that a reader reads and cuts them into compressed pieces."""
+class Held(NamedTuple):
+    """What a reader handed over, until it is known whether more follows."""
 
-    def __init__(self, main: Path) -> None:
-        self.main = main
-        self.start = 0
-        self.pending = bytearray()
-        self.pieces: list[RawPiece] = []
-
-    def __call__(self, path: Path, offset: int, data: bytes) -> None:
-        """See agents.base.Keeper."""
-        if path != self.main:
-            self.pieces += _cut(str(path), offset, data)
-            return
-        if not self.pending or offset != self.start + len(self.pending):
-            self.start, self.pending = offset, bytearray()
-        self.pending += data
-
-    def take(self, upto: int, *, last: bool) -> list[RawPiece]:
-        """Pieces of everything before `upto`, and at the end what waits behind it, apart."""
-        size = max(upto - self.start, 0)
-        taken, self.pieces = self.pieces, []
-        taken += _cut(str(self.main), self.start, bytes(self.pending[:size]))
-        self.start += min(size, len(self.pending))
-        del self.pending[:size]
-        if last:
-            taken += _cut(str(self.main), self.start, bytes(self.pending))
-            self.pending = bytearray()
-        return taken
-
-
-def _cut(path: str, offset: int, data: bytes) -> list[RawPiece]:
-    return [
-        RawPiece(path, offset + at, len(piece), hashlib.sha256(piece).digest(), packing.pack(piece))
-        for at in range(0, len(data), PIECE)
-        if (piece := data[at : at + PIECE])
-    ]
+    record: SessionRecord
+    state: FileState
+    pieces: list[RawPiece]
+    is_further: bool  # the position is another one than that of the part before
 
 
 def agent_named(name: str) -> Agent:
@@ -96,83 +71,103 @@ def agent_named(name: str) -> Agent:
 
 def read_unit(unit: Unit, now: datetime) -> Iterator[FilePart]:
     """The parts of one unit, the last one marked. A file that cannot be read is one part."""
+    if unit.failure:
+        yield failed_part(unit, unit.failure)
+        return
     agent = agent_named(unit.agent)
     main = Path(unit.main.path)
-    keeper = RawKeeper(main)
-    source = SourceFile(
-        main,
-        root=Path(unit.root),
-        companions=tuple(Path(item.path) for item in unit.companions),
-        keep=keeper,
-    )
-    held: tuple[SessionRecord, FileState, list[RawPiece]] | None = None
-    first = True
+    companions = tuple(Path(item.path) for item in unit.companions)
+    keeper = RawKeeper(main, companions)
+    source = SourceFile(main, root=Path(unit.root), companions=companions, keep=keeper)
+    held: Held | None = None
+    told: set[str] = set()
     try:
         for record in agent.read(source, unit.position):
             unit.replace |= source.replaces
             if held is not None:
-                yield _part(unit, held, now, first=first, last=False)
-                first = False
-            held = (record, _state(unit, agent, source), keeper.take(source.end.offset, last=False))
+                yield _part(unit, held, now, told, last=False)
+            state = _state(unit, agent, source)
+            is_further = held is None or _place(held.state) != _place(state)
+            held = Held(record, state, keeper.take(source.end.offset, last=False), is_further)
     except UnreadableSession as error:
         if held is not None:
-            yield _part(unit, held, now, first=first, last=False)
+            yield _part(unit, held, now, told, last=False)
         yield failed_part(unit, str(error))
         return
     rest = keeper.take(source.end.offset, last=True)
+    state = _state(unit, agent, source)
     if held is None:
         yield FilePart(
-            unit.agent, _states(unit, _state(unit, agent, source)), rest, [],
-            size=unit.todo, rewritten=unit.rewritten,
+            unit.agent, _states(unit, state, rest), rest, [], size=unit.todo,
+            rewritten=unit.rewritten,
         )  # fmt: skip
         return
-    held = (held[0], _state(unit, agent, source), held[2] + rest)
-    yield _part(unit, held, now, first=first, last=True)
+    held = Held(held.record, state, held.pieces + rest, True)
+    yield _part(unit, held, now, told, last=True)
+
+
+def _place(state: FileState) -> tuple[int, int, bytes]:
+    return state.offset, state.line, state.reader_state
 
 
 def failed_part(unit: Unit, reason: str) -> FilePart:
-    """Says that a file could not be read; it is tried again when it or its reader changes."""
-    version = agent_named(unit.agent).version
+    """Says that a file could not be read; it is not tried again until it or its reader changes."""
     state = FileState(
-        unit.main.path, "", unit.main.size, unit.main.mtime_ns, reader_version=version, failed=True
-    )
-    return FilePart(unit.agent, [state], [], [], failure=reason[:300] or "unreadable")
+        unit.main.path, "", unit.main.size, unit.main.mtime_ns,
+        reader_version=agent_named(unit.agent).version, failed=True,
+    )  # fmt: skip
+    reason = border.clean_line(reason, 300) or "unreadable"
+    return FilePart(unit.agent, [state, *_companions(unit)], [], [], failure=reason)
 
 
-def _part(
-    unit: Unit,
-    held: tuple[SessionRecord, FileState, list[RawPiece]],
-    now: datetime,
-    *,
-    first: bool,
-    last: bool,
-) -> FilePart:
-    record, state, pieces = held
-    if not last:
+def _part(unit: Unit, held: Held, now: datetime, told: set[str], *, last: bool) -> FilePart:
+    """One part of a unit that has `told` of these sessions in the parts before."""
+    record, pieces = held.record, held.pieces
+    first = record.identity not in told
+    told.add(record.identity)
+    own = _own_rows(unit, pieces)
+    if last:
+        states = _states(unit, held.state, pieces)
+    else:
         # A run that is cut off here must find the file changed.
-        state.size, state.mtime_ns = state.offset, 0
+        held.state.size, held.state.mtime_ns = held.state.offset, 0
+        states = [*own, held.state] if held.is_further or not own else own
     if record.last_active is None and record.messages:
         record.last_active = datetime.fromtimestamp(unit.main.mtime_ns / 1e9, tz=now.tzinfo)
     return FilePart(
         unit.agent,
-        _states(unit, state) if last else [state],
+        states,
         pieces,
         # What only joins holds no conversation, so that it can replace none.
         [prepare(record, now=now, replace=unit.replace and first and not record.joins)],
-        size=sum(piece.size for piece in pieces if piece.path == unit.main.path),
-        rewritten=unit.rewritten and first,
+        size=sum(piece.size for piece in pieces) if own else _size(unit, pieces),
+        # Rows are told from their first one on whenever there is no position.
+        rewritten=first and (unit.rewritten or (bool(own) and unit.position is None)),
         is_last=last,
     )
 
 
-def _states(unit: Unit, main: FileState) -> list[FileState]:
+def _size(unit: Unit, pieces: list[RawPiece]) -> int:
+    return sum(piece.size for piece in pieces if piece.path == unit.main.path)
+
+
+def _companions(unit: Unit) -> list[FileState]:
     return [
-        main,
-        *(
-            FileState(item.path, unit.main.path, item.size, item.mtime_ns)
-            for item in unit.companions
-        ),
+        FileState(item.path, unit.main.path, item.size, item.mtime_ns) for item in unit.companions
     ]
+
+
+def _own_rows(unit: Unit, pieces: Sequence[RawPiece]) -> list[FileState]:
+    """A session's rows of a database, which stand under a path of their own."""
+    start = f"{unit.main.path}#"
+    sizes = {
+        piece.path: piece.offset + piece.size for piece in pieces if piece.path.startswith(start)
+    }
+    return [FileState(path, unit.main.path, size, 0) for path, size in sizes.items()]
+
+
+def _states(unit: Unit, main: FileState, pieces: Sequence[RawPiece]) -> list[FileState]:
+    return [*_own_rows(unit, pieces), main, *_companions(unit)]
 
 
 def _state(unit: Unit, agent: Agent, source: SourceFile) -> FileState:

@@ -34,10 +34,7 @@ class Report:
             self.bytes += part.size
             self.parsed += part.is_last and not part.failure
             self.failed += bool(part.failure)
-            path = part.files[0].path if part.files else ""
-            told = [problem for item in part.sessions for problem in item.record.problems]
-            if part.failure:
-                told.append(Problem(path, part.failure))
+            told = part.problems()
             self.problem_count += len(told)
             self.problems += told[: max(MAX_LISTED - len(self.problems), 0)]
 

@@ -17,7 +17,9 @@ from django.db import connection
 
 from sessions_app.actions.record import Collector, store
 from sessions_app.actions.runs import finish_run, start_run, update_run
-from sessions_app.ingest.discover import changed_unit, find_units, known_files, load_states
+from sessions_app.actions.transaction import write_transaction
+from sessions_app.ingest.changes import changed_units, known_files, load_states
+from sessions_app.ingest.discover import find_units
 from sessions_app.ingest.parallel import read_batches
 from sessions_app.ingest.reading import Unit
 from sessions_app.ingest.remotes import remote_url
@@ -25,7 +27,6 @@ from sessions_app.ingest.report import Report
 from sessions_app.ingest.settle import settle
 from sessions_app.ingest.worker import Batch
 from sessions_app.models import IngestRun, Project, User
-from sessions_app.records import Problem
 
 CHECKPOINT = 32 * 1024 * 1024  # bytes: while loading, the log is folded in so seldom
 Progress = Callable[[Report, int, int], None]  # report, bytes done, bytes in all
@@ -84,33 +85,19 @@ def _only_one(*, wait: bool) -> Iterator[None]:
         Path(settings.SESSIONS_DATA_DIR) / "ingest.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     )
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise IngestBusy from error
         yield
-    except BlockingIOError as error:
-        raise IngestBusy from error
     finally:
         os.close(handle)
 
 
 def _changed(wish: Wish, report: Report) -> list[Unit]:
-    known = known_files(wish.owner, wish.host)
-    units = []
-    for found in find_units(wish.paths, wish.home, wish.sources):
-        report.seen += 1
-        try:
-            unit = changed_unit(found, known, full=wish.full)
-        except OSError as error:
-            report.failed += 1
-            reason = error.strerror or str(error)
-            path = os.fsencode(found.source.path).decode("utf-8", "replace")
-            report.problems.append(Problem(path, reason))
-            report.problem_count += 1
-            continue
-        if unit is None:
-            report.unchanged += 1
-        else:
-            units.append(unit)
-    units.sort(key=lambda unit: unit.main.mtime_ns)  # so that rows stand in order of time
+    found = find_units(wish.paths, wish.home, wish.sources, report.problems)
+    units = changed_units(found, known_files(wish.owner, wish.host), report, full=wish.full)
+    report.problem_count = len(report.problems)
     load_states(units, wish.owner, wish.host)
     return units
 
@@ -122,18 +109,40 @@ def _read(wish: Wish, units: list[Unit], report: Report, progress: Progress | No
         source_project=wish.project, is_sample=wish.is_sample,
     )  # fmt: skip
     run = None if wish.dry_run else start_run(wish.host, len(units), total, _roots(units))
+
+    def take(batch: Batch) -> None:
+        _store(batch, by, run, report)
+        if progress is not None:
+            progress(report, report.bytes, total)
+
     try:
         with _fewer_checkpoints():
-            for batch in read_batches(units, jobs=wish.jobs, total=total):
-                _store(batch, by, run, report)
-                if progress is not None:
-                    progress(report, report.bytes, total)
+            _in_transactions(read_batches(units, jobs=wish.jobs, total=total), take)
     except BaseException:
         report.stopped = True
         raise
     finally:
         if run is not None:
             finish_run(run, _counts(report), stopped=report.stopped)
+
+
+def _in_transactions(batches: Iterator[Batch], take: Callable[[Batch], None]) -> None:
+    """Every batch in a transaction of its own, those that replace one conversation in one.
+
+    Who stops in the middle of a replacement leaves the conversation as it was.
+    """
+    for batch in batches:
+        path = batch.replacing()
+        if not path:
+            take(batch)
+            continue
+        with write_transaction():
+            take(batch)
+            for more in batches:
+                take(more)
+                path = more.replacing(path)
+                if not path:
+                    break
 
 
 def _store(batch: Batch, by: Collector, run: IngestRun | None, report: Report) -> None:
@@ -168,7 +177,7 @@ def _counts(report: Report) -> dict[str, int]:
 
 
 def _roots(units: list[Unit]) -> list[str]:
-    return sorted({unit.root for unit in units})[:50]
+    return sorted({unit.root for unit in units if unit.root})[:50]
 
 
 @contextmanager

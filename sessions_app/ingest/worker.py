@@ -30,6 +30,18 @@ class Batch(msgspec.Struct, array_like=True):
     files: int
     size: int
 
+    def replacing(self, path: str = "") -> str:
+        """The file whose replacement this batch leaves unfinished, or nothing.
+
+        `path`: the one that the batch before left so.
+        """
+        last = self.parts[-1]
+        if last.is_last or last.failure:
+            return ""
+        same = (part for part in self.parts if part.path == last.path)
+        began = any(session.replace for part in same for session in part.sessions)
+        return last.path if began or last.path == path else ""
+
 
 def batches(units: Iterable[Unit], now: datetime) -> Iterator[Batch]:
     """Read the units in order, in batches of about `BATCH` bytes of input."""
@@ -52,7 +64,9 @@ def _safely(unit: Unit, now: datetime) -> Iterator[FilePart]:
     try:
         yield from read_unit(unit, now)
     except Exception as error:
-        logger.exception("cannot read %s", unit.main.path)
+        logger.exception("cannot read %s", ascii(unit.main.path))
+        if isinstance(error, OSError):
+            unit.main.mtime_ns = 0  # a disk or network that fails is tried again next time
         yield failed_part(unit, f"{type(error).__name__}: {error}")
 
 

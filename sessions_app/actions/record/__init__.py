@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sessions_app.actions.prepared import FilePart, PreparedSession
-from sessions_app.actions.record import messages, problems, raw, saved, sessions, usage
+from sessions_app.actions.record import links, messages, problems, raw, saved, sessions, usage
 from sessions_app.actions.record.batch import Collector, Stored
-from sessions_app.actions.transaction import write_transaction
+from sessions_app.actions.transaction import record_alone, write_transaction
 
 __all__ = ["Collector", "Stored", "store"]
 
@@ -17,22 +17,36 @@ def store(parts: Sequence[FilePart], by: Collector) -> Stored:
 
     One transaction: after a crash either all of it is there, positions included, or nothing.
     """
-    files = saved.stage(parts)
+    staged = saved.stage(parts)
     done = Stored()
     with write_transaction():
+        record_alone()
+        saved.record_files(staged, by)
         owners: dict[str, int] = {}
         for group in _groups(parts):
-            entries = sessions.open_group(group, by)
-            messages.record(entries, by, files, done)
-            usage.record(entries, by)
-            saved.record(entries, by, files)
-            raw_sizes = raw.record(group, entries, by, owners)
-            sessions.close_group(entries, by, raw_sizes)
-            for entry in entries:
-                (done.created if entry.is_new else done.updated).add(entry.session.pk)
+            _store_group(group, by, staged, owners, done)
         done.problems = problems.record(parts, by, owners)
     done.updated -= done.created
     return done
+
+
+def _store_group(
+    group: Sequence[FilePart],
+    by: Collector,
+    staged: saved.Staged,
+    owners: dict[str, int],
+    done: Stored,
+) -> None:
+    files = raw.known_files(group, by)
+    entries = sessions.open_group(group, by, files)
+    messages.record(entries, by, staged, done)
+    met = usage.record(entries, by)
+    saved.record(entries, by, staged)
+    raw_sizes = raw.record(group, files, entries, by, owners)
+    sessions.close_group(entries, by, raw_sizes)
+    links.record(entries, by, met)
+    for entry in entries:
+        (done.created if entry.is_new else done.updated).add(entry.session.pk)
 
 
 def _groups(parts: Sequence[FilePart]) -> Iterator[list[FilePart]]:

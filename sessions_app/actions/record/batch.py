@@ -11,7 +11,10 @@ from sessions_app.models import AgentSession, Project, User
 
 @dataclass(slots=True)
 class Collector:
-    """Who brings sessions, from which machine, and what holds for the new ones."""
+    """Who brings sessions, from which machine, and what holds for the new ones.
+
+    It lives as long as one run: what `replaced` and `kept` remember goes from part to part.
+    """
 
     user: User
     owner: User
@@ -22,6 +25,14 @@ class Collector:
     # (host, work dir) -> remote URL that the folder itself names, learnt by the ingest
     remotes: dict[str, str] = field(default_factory=dict)
     projects: dict[str, Project] = field(default_factory=dict)
+    # Sessions whose conversation was taken away in this run to be read anew, and the message
+    # ids that wait for their keys to come back: session -> key -> id.
+    replaced: set[int] = field(default_factory=set)
+    kept: dict[int, dict[str, int]] = field(default_factory=dict)
+    since: datetime = field(init=False)  # when the run began
+
+    def __post_init__(self) -> None:
+        self.since = self.now
 
 
 @dataclass(slots=True)
@@ -33,8 +44,12 @@ class Entry:
     is_new: bool
     path: str
     source: str
+    is_copy: bool = False  # another file has told this session before; this one is new to us
+    is_renamed: bool = False  # a stub that learnt which session it is
     message_ids: dict[str, int] = field(default_factory=dict)
     before: str = ""  # its status before this recording
+    seq_before: int = 0  # its last message before this recording
+    replaced: bool = False  # the conversation gave way to this reading
     recount: bool = False  # token counters must be read off the rows
 
 

@@ -50,7 +50,7 @@ def _apply_source(session: AgentSession, entry: Entry) -> None:
     """The agent's own file names the source, whoever spoke of the session first."""
     record = entry.part.record
     if not record.joins:
-        session.source = entry.source
+        session.source, session.kind = entry.source, record.kind
         session.turn = record.turn or session.turn
         if not session.root_key and entry.part.messages:
             session.root_key = entry.part.messages[0].key[:100]
@@ -74,10 +74,11 @@ def settle_status(entry: Entry, now: datetime) -> str:
     session, record = entry.session, entry.part.record
     # A session's own file that states an end knows better than the last turn.
     states_end = not record.joins and record.status != AgentSession.Status.ACTIVE
+    reason = ""
     if record.status and (states_end or not session.turn):
         session.status = record.status
         reason = f"{entry.source} says so"
-    else:
+    elif entry.is_new or not record.joins:  # what only joins is no sign of life
         session.status, reason = status_from_turn(session, now)
     over = session.status in (
         AgentSession.Status.COMPLETED, AgentSession.Status.ERROR, AgentSession.Status.CRASHED,

@@ -6,95 +6,109 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
+from sessions_app import border
 from sessions_app.actions.bulk import in_groups
-from sessions_app.actions.lineage import settle_lineage
+from sessions_app.actions.lineage import Pairs, Touched, settle_lineage
 from sessions_app.actions.record.batch import Collector, Entry
-from sessions_app.models import (
-    AgentSession,
-    RawFile,
-    Relation,
-    SessionAlias,
-    SessionTag,
-    SessionUsage,
-    Tag,
-)
+from sessions_app.models import AgentSession, Relation, SessionAlias, SessionTag, Tag
 
 
-def record(entries: Sequence[Entry], by: Collector) -> None:
-    """Write what the records say about names, tags and parents, then settle the lineage."""
+def record(entries: Sequence[Entry], by: Collector, met: Pairs) -> None:
+    """Write what the records say about names, tags and parents, then settle the lineage.
+
+    `met`: (session, owner) of responses that a session now holds and another one owns.
+    """
     _record_aliases(entries, by)
     _record_tags(entries, by)
-    _record_relations(entries, by)
-    fresh = [entry.session for entry in entries if entry.is_new]
-    settle_lineage(fresh, [entry.session for entry in entries], by.user)
+    made = _record_relations(entries, by)
+    touched = [
+        Touched(entry.session, entry.seq_before, entry.is_new, entry.is_renamed, entry.replaced)
+        for entry in entries
+    ]
+    settle_lineage(touched, by.user, made, met)
 
 
 def _record_aliases(entries: Sequence[Entry], by: Collector) -> None:
+    """An alias follows its record, which may come to speak of another session."""
+    told = {entry.part.record.alias: entry.session for entry in entries if entry.part.record.alias}
+    if not told:
+        return
+    known = SessionAlias.objects.filter(collector=by.user, name__in=told)
+    have = dict(known.values_list("name", "session"))
     SessionAlias.objects.bulk_create(
         [
-            SessionAlias(collector=by.user, name=entry.part.record.alias, session=entry.session)
-            for entry in entries
-            if entry.part.record.alias
+            SessionAlias(collector=by.user, name=name, session=session)
+            for name, session in told.items()
+            if have.get(name) != session.pk
         ],
-        ignore_conflicts=True,
+        update_conflicts=True,
+        unique_fields=["collector", "name"],
+        update_fields=["session"],
     )
 
 
 def _record_tags(entries: Sequence[Entry], by: Collector) -> None:
     defaults = [
-        name.replace("${USER}", by.owner.get_username()) for name in settings.SESSIONS_DEFAULT_TAGS
+        border.clean_line(name.replace("${USER}", by.owner.get_username()), 100)
+        for name in settings.SESSIONS_DEFAULT_TAGS
     ]
-    wanted = [
-        (entry.session.pk, name)
+    wanted = {
+        (entry.session.pk, name): None
         for entry in entries
         for name in [*entry.part.record.tags, *(defaults if entry.is_new else [])]
-    ]
+    }
     if not wanted:
         return
-    names = dict.fromkeys(name for _, name in wanted)
-    Tag.objects.bulk_create([Tag(name=name) for name in names], ignore_conflicts=True)
-    ids = dict(Tag.objects.filter(name__in=names).values_list("name", "pk"))
+    ids: dict[str, int] = {}
+    for names in in_groups(name for _, name in wanted):
+        known = dict(Tag.objects.filter(name__in=names).values_list("name", "pk"))
+        fresh = [Tag(name=name) for name in names if name not in known]
+        Tag.objects.bulk_create(fresh, ignore_conflicts=True)
+        ids |= dict(Tag.objects.filter(name__in=names).values_list("name", "pk"))
+    sessions = {session for session, _ in wanted}
+    have = set(SessionTag.objects.filter(session__in=sessions).values_list("session_id", "tag_id"))
     SessionTag.objects.bulk_create(
-        [SessionTag(session_id=session, tag_id=ids[name]) for session, name in wanted],
-        ignore_conflicts=True,
-    )
-
-
-def _record_relations(entries: Sequence[Entry], by: Collector) -> None:
-    told = [(entry.session, link) for entry in entries for link in entry.part.record.relations]
-    told = [(child, link) for child, link in told if link.parent_identity != child.identity]
-    if not told:
-        return
-    parents: dict[tuple[str, str], AgentSession] = {}
-    for identities in in_groups(link.parent_identity for _, link in told):
-        rows = AgentSession.objects.filter(collector=by.user, identity__in=identities)
-        parents.update({(row.backend, row.identity): row for row in rows})
-        named = SessionAlias.objects.filter(collector=by.user, name__in=identities)
-        for alias in named.select_related("session"):
-            parents[(alias.session.backend, alias.name)] = alias.session
-    Relation.objects.bulk_create(
         [
-            Relation(
-                child=child,
-                parent=parents.get((child.backend, link.parent_identity)),
-                parent_identity=link.parent_identity[:400],
-                kind=link.kind,
-                call_id=link.call_id[:200],
-            )
-            for child, link in told
+            SessionTag(session_id=session, tag_id=ids[name])
+            for session, name in wanted
+            if (session, ids[name]) not in have
         ],
         ignore_conflicts=True,
     )
 
 
-def merge_stub(stub: AgentSession, session: AgentSession) -> None:
-    """Move what hangs on a session without messages to the session that it turned out to be."""
-    known = session.tag_links.values("tag")
-    stub.tag_links.exclude(tag__in=known).update(session=session)
-    stub.aliases.update(session=session)
-    RawFile.objects.filter(session=stub).update(session=session)
-    Relation.objects.filter(parent=stub).exclude(child=session).update(parent=session)
-    linked = SessionUsage.objects.filter(session=session).values("usage")
-    stub.usage_links.exclude(usage__in=linked).update(session=session)
-    stub.own_usage.update(session=session)
-    stub.delete()
+def _record_relations(entries: Sequence[Entry], by: Collector) -> Pairs:
+    """Write the links; answers (child, parent) of those whose parent is known."""
+    replaced = [entry.session.pk for entry in entries if entry.replaced]
+    # Of a conversation that was read anew the old place where it left its parent tells nothing.
+    Relation.objects.filter(
+        child__in=replaced, kind=Relation.Kind.FORK, forked_at_seq__isnull=False
+    ).delete()
+    told = [(entry.session, link) for entry in entries for link in entry.part.record.relations]
+    if not told:
+        return set()
+    parents = _named({link.parent_identity for _, link in told}, by)
+    rows = []
+    for child, link in told:
+        parent = parents.get((child.backend, link.parent_identity))
+        # A record may name the session itself, or another name of it.
+        if link.parent_identity != child.identity and parent != child.pk:
+            rows.append(
+                Relation(child=child, parent_id=parent, parent_identity=link.parent_identity,
+                         kind=link.kind, call_id=link.call_id)
+            )  # fmt: skip
+    Relation.objects.bulk_create(rows, ignore_conflicts=True)
+    return {(row.child_id, row.parent_id) for row in rows if row.parent_id is not None}
+
+
+def _named(names: set[str], by: Collector) -> dict[tuple[str, str], int]:
+    """(backend, identity or alias) -> session, of the sessions of this collector."""
+    found: dict[tuple[str, str], int] = {}
+    for group in in_groups(names):
+        rows = AgentSession.objects.filter(collector=by.user, identity__in=group)
+        for backend, identity, pk in rows.values_list("backend", "identity", "pk"):
+            found[(backend, identity)] = pk
+        aliases = SessionAlias.objects.filter(collector=by.user, name__in=group)
+        for backend, name, pk in aliases.values_list("session__backend", "name", "session"):
+            found[(backend, name)] = pk
+    return found

@@ -7,8 +7,9 @@ from typing import Any
 
 from sessions_app.actions.bulk import allocate_ids, in_groups, insert_rows, moments
 from sessions_app.actions.prepared import PreparedMessage
+from sessions_app.actions.record.answers import answer_calls
 from sessions_app.actions.record.batch import Collector, Entry, Stored
-from sessions_app.actions.record.extend import answer_calls, extend_message
+from sessions_app.actions.record.extend import extend_messages
 from sessions_app.actions.record.rows import (
     CALL_COLUMNS,
     IMAGE_COLUMNS,
@@ -19,6 +20,7 @@ from sessions_app.actions.record.rows import (
 )
 from sessions_app.actions.record.saved import Staged
 from sessions_app.models import AgentSession, Attachment, Message, ToolCall
+from sessions_app.records import TITLE_RECORD, tells_a_place
 
 Fresh = tuple[Entry, PreparedMessage]
 
@@ -26,50 +28,62 @@ Fresh = tuple[Entry, PreparedMessage]
 def record(entries: Sequence[Entry], by: Collector, staged: Staged, done: Stored) -> None:
     """Insert the new messages, extend the known ones, answer calls of earlier readings."""
     fresh: list[Fresh] = []
-    kept: dict[tuple[int, str], int] = {}
     for entry in entries:
-        known = {} if entry.is_new else _known_keys(entry)
-        if entry.part.replace and known:
-            kept.update({(entry.session.pk, key): pk for key, pk in known.items()})
-            wipe_conversation(entry.session)
-            entry.recount = True
-            known = {}
+        known = {} if entry.is_new else _known_keys(entry, by)
         entry.message_ids.update(known)
-        for message in entry.part.messages:
-            if message.key in known:
-                extend_message(entry.session, known[message.key], message, staged, by.now)
-            else:
-                fresh.append((entry, message))
-    _insert(fresh, kept, by, staged)
+        told = entry.part.messages
+        grown = [(known[item.key], item) for item in told if item.key in known]
+        if entry.is_copy:
+            # Keys that only tell a place say nothing about a copy: what came first stays.
+            grown = [(pk, item) for pk, item in grown if not tells_a_place(item.key)]
+        results = extend_messages(entry.session, grown, staged) if grown else []
+        news = [item for item in told if item.key not in known]
+        results += entry.part.results
+        if results:
+            _add_in_time(news, answer_calls(entry.session, results, staged), known)
+        fresh += [(entry, item) for item in news]
+    _insert(fresh, by, staged)
     done.messages += len(fresh)
-    for entry in entries:
-        if entry.part.results:
-            orphans = answer_calls(entry.session, entry.part.results, staged, by.now)
-            _insert([(entry, message) for message in orphans], {}, by, staged)
 
 
-def _known_keys(entry: Entry) -> dict[str, int]:
-    """key -> id of stored messages: all of them for a replacement, else those of the part."""
+def _known_keys(entry: Entry, by: Collector) -> dict[str, int]:
+    """key -> id of the stored messages that the part speaks of; none if it replaces them all."""
     rows = Message.objects.filter(session=entry.session)
-    if entry.part.replace:
-        return dict(rows.values_list("key", "pk"))
+    if entry.part.replace and entry.session.pk not in by.replaced:
+        by.replaced.add(entry.session.pk)
+        by.kept[entry.session.pk] = dict(rows.values_list("key", "pk"))
+        wipe_conversation(entry.session)
+        entry.replaced = entry.recount = True
+        return {}
     wanted = [message.key for message in entry.part.messages]
     wanted += [usage.message_key for usage in entry.part.record.usages]
+    wanted += [f"result:{result.call.call_id}"[:200] for result in entry.part.results]
     found: dict[str, int] = {}
     for keys in in_groups(key for key in wanted if key):
         found.update(rows.filter(key__in=keys).values_list("key", "pk"))
     return found
 
 
-def _insert(
-    fresh: Sequence[Fresh], kept: dict[tuple[int, str], int], by: Collector, staged: Staged
+def _add_in_time(
+    news: list[PreparedMessage], orphans: Sequence[PreparedMessage], known: dict[str, int]
 ) -> None:
-    fresh_ids = iter(
-        allocate_ids(
-            Message,
-            sum((entry.session.pk, message.key) not in kept for entry, message in fresh),
+    """Put results without a call among the new messages, where their time belongs."""
+    taken = {*known, *(item.key for item in news)}
+    for orphan in orphans:
+        if orphan.key in taken:
+            continue
+        taken.add(orphan.key)
+        later = (
+            index
+            for index, item in enumerate(news)
+            if orphan.at is not None and item.at is not None and item.at > orphan.at
         )
-    )
+        news.insert(next(later, len(news)), orphan)
+
+
+def _insert(fresh: Sequence[Fresh], by: Collector, staged: Staged) -> None:
+    kept = [by.kept.get(entry.session.pk, {}).pop(message.key, 0) for entry, message in fresh]
+    fresh_ids = iter(allocate_ids(Message, kept.count(0)))
     call_ids = iter(allocate_ids(ToolCall, sum(len(message.calls) for _, message in fresh)))
     image_ids = iter(allocate_ids(Attachment, sum(len(message.images) for _, message in fresh)))
     rows: list[tuple[Any, ...]] = []
@@ -77,9 +91,9 @@ def _insert(
     images: list[tuple[Any, ...]] = []
     moment = moments()
     received = moment(by.now)
-    for entry, message in fresh:
+    for (entry, message), kept_id in zip(fresh, kept, strict=True):
         session = entry.session
-        pk = kept.get((session.pk, message.key)) or next(fresh_ids)
+        pk = kept_id or next(fresh_ids)
         entry.message_ids[message.key] = pk
         count_message(session, message)
         rows.append(
@@ -101,7 +115,7 @@ def wipe_conversation(session: AgentSession) -> None:
     """Take a session's conversation away, so that a new reading of its file replaces it.
 
     Usage rows stay: what was billed stays billed, though this conversation may not hold it
-    any more.
+    any more. What the conversation told about the session is told anew, too.
     """
     Attachment.objects.filter(message__session=session).delete()
     ToolCall.objects.filter(session=session).delete()
@@ -110,3 +124,7 @@ def wipe_conversation(session: AgentSession) -> None:
     session.last_seq = session.message_count = session.user_messages = 0
     session.assistant_messages = session.tool_calls = session.tool_errors = 0
     session.open_tool_calls = 0
+    session.root_key = session.prompt = session.turn = session.error = session.model = ""
+    session.models_used = []
+    if session.title_rank < TITLE_RECORD:
+        session.title, session.title_rank = "", 0

@@ -2,60 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from django.db.models import Q
 
-from sessions_app import border
 from sessions_app.actions.bulk import in_groups
 from sessions_app.actions.prepared import FilePart
 from sessions_app.actions.record.batch import Collector
 from sessions_app.models import IngestProblem
 
 
-def record(parts: Sequence[FilePart], by: Collector, owners: dict[str, int]) -> int:
+class Listed(NamedTuple):
+    """A problem on the list, as far as a reading can take it off."""
+
+    pk: int
+    path: str
+    line: int
+    session: int | None
+    source: str
+
+
+def record(parts: Sequence[FilePart], by: Collector, owners: Mapping[str, int]) -> int:
     """Write the problems of these parts; answers how many there are."""
-    _forget_old(parts, by)
-    rows = []
-    for part in parts:
-        path = part.files[0].path if part.files else ""
-        told = [problem for item in part.sessions for problem in item.record.problems]
-        for problem in told:
-            rows.append((problem.path or path, problem.line, problem.reason, problem.sample, part))
-        if part.failure:
-            rows.append((path, 0, part.failure, "", part))
-    IngestProblem.objects.bulk_create(
-        [
-            IngestProblem(
-                collector=by.user,
-                source=part.source,
-                path=border.clean_text(path, 2000),
-                line=line,
-                reason=border.clean_line(reason, 300),
-                sample=border.clean_line(sample, 200),
-                session_id=owners.get(part.files[0].path if part.files else ""),
-                seen_at=by.now,
-            )
-            for path, line, reason, sample, part in rows
-        ],
-        ignore_conflicts=True,
-    )
+    _forget_old(parts, by, owners)
+    rows = [
+        IngestProblem(
+            collector=by.user,
+            source=part.source,
+            path=problem.path or part.path,
+            line=problem.line,
+            reason=problem.reason,
+            sample=problem.sample,
+            session_id=owners.get(part.path),
+            seen_at=by.now,
+        )
+        for part in parts
+        for problem in part.problems()
+    ]
+    for start in range(0, len(rows), 500):
+        IngestProblem.objects.bulk_create(rows[start : start + 500], ignore_conflicts=True)
     return len(rows)
 
 
-def _forget_old(parts: Sequence[FilePart], by: Collector) -> None:
-    """A file that is read from its start tells its problems anew; its old ones are stale."""
-    fresh = [
-        state.path
-        for part in parts
-        for state in part.files
-        if part.rewritten or (not part.failure and state.main_path)
-    ]
-    fresh += [part.files[0].path for part in parts if part.files and not part.failure]
-    whole_file = Q(line=0)
-    rewritten = {part.files[0].path for part in parts if part.rewritten and part.files}
-    for paths in in_groups(fresh):
-        IngestProblem.objects.filter(
-            Q(path__in=[path for path in paths if path in rewritten]) | whole_file,
-            collector=by.user, path__in=paths, dismissed_at=None,
-        ).delete()  # fmt: skip
+def _forget_old(parts: Sequence[FilePart], by: Collector, owners: Mapping[str, int]) -> None:
+    """What is read now tells its problems now; those that it told before are stale."""
+    open_ones = IngestProblem.objects.filter(
+        collector=by.user, dismissed_at=None, seen_at__lt=by.since
+    )
+    listed: set[Listed] = set()
+    for paths in in_groups(state.path for part in parts for state in part.files):
+        sessions = {owners[path] for path in paths if path in owners}
+        rows = open_ones.filter(Q(path__in=paths) | Q(session__in=sessions))
+        listed.update(map(Listed._make, rows.values_list(*Listed._fields)))
+    if listed:
+        stale = {item.pk for part in parts for item in listed if _is_stale(item, part, owners)}
+        IngestProblem.objects.filter(pk__in=stale).delete()
+
+
+def _is_stale(item: Listed, part: FilePart, owners: Mapping[str, int]) -> bool:
+    is_anew = part.rewritten or any(session.replace for session in part.sessions)
+    if item.path == part.path and (is_anew or item.line == 0):
+        return True
+    if not part.is_last or part.failure or item.line:
+        return False
+    # The small files of a session are all looked at in its last part.
+    is_companion = any(state.path == item.path for state in part.files)
+    is_of_session = item.session is not None and item.session == owners.get(part.path)
+    return is_companion or (is_of_session and item.source == part.source)

@@ -34,8 +34,9 @@ def stage(parts: Sequence[FilePart]) -> Staged:
     """Store every image and artifact; one that cannot be read becomes a problem."""
     staged = Staged()
     for item in (item for part in parts for item in part.sessions):
-        holders = [*item.messages, *item.results]
-        for image in (image for holder in holders for image in holder.images):
+        images = [image for message in item.messages for image in message.images]
+        images += [image for result in item.results for image in result.images]
+        for image in images:
             if image.data not in staged.images:
                 staged.images[image.data] = put_bytes(image.data)
         for artifact in item.record.artifacts:
@@ -46,20 +47,29 @@ def stage(parts: Sequence[FilePart]) -> Staged:
     return staged
 
 
-def record(entries: Sequence[Entry], by: Collector, staged: Staged) -> None:
-    """Write the rows of snapshots and artifacts, and of the stored files behind them."""
+def record_files(staged: Staged, by: Collector) -> None:
+    """Write the rows of the stored files, to which those of images and artifacts refer."""
     sizes = dict(staged.artifacts.values())
     sizes.update({sha: len(data) for data, sha in staged.images.items()})
     StoredFile.objects.bulk_create(
         [StoredFile(sha256=sha, size=size, created_at=by.now) for sha, size in sizes.items()],
         ignore_conflicts=True,
     )
+
+
+def record(entries: Sequence[Entry], by: Collector, staged: Staged) -> None:
+    """Write the rows of snapshots and artifacts."""
     for entry in entries:
+        snapshots = [_snapshot(entry, item, by) for item in entry.part.record.snapshots]
         Snapshot.objects.bulk_create(
-            [_snapshot(entry, item, by) for item in entry.part.record.snapshots],
+            [snapshot for snapshot in snapshots if not snapshot.problem],
             update_conflicts=True,
             unique_fields=["session", "step"],
             update_fields=["at", "packed", "size", "problem"],
+        )
+        # A file that is torn now takes nothing from the state that it held before.
+        Snapshot.objects.bulk_create(
+            [snapshot for snapshot in snapshots if snapshot.problem], ignore_conflicts=True
         )
         Artifact.objects.bulk_create(
             [
@@ -88,5 +98,5 @@ def _snapshot(entry: Entry, item: SnapshotRecord, by: Collector) -> Snapshot:
         received_at=by.now,
         packed=packing.pack(data) if data else None,
         size=len(data),
-        problem=item.problem[:300],
+        problem=item.problem,
     )

@@ -3,58 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 
-from sessions_app import border
 from sessions_app.actions.bulk import allocate_ids, in_groups, insert_rows, moments, update_rows
+from sessions_app.actions.prepare_facts import MOST_COST, MOST_COST_OF_A_SESSION
 from sessions_app.actions.record.batch import Collector, Entry
+from sessions_app.actions.record.sums import Told, without_needless_sums
 from sessions_app.actions.rollup import Rollups, rebuild_rollups
-from sessions_app.actions.tokens import UsageRow, add_usage, recount_usage
-from sessions_app.border import clean_count
+from sessions_app.actions.tokens import (
+    USAGE_COLUMNS,
+    UsageRow,
+    add_usage,
+    recount_stored,
+    recount_usage,
+)
 from sessions_app.models import AgentSession, SessionUsage, Usage
 from sessions_app.models.fields import NANO
 from sessions_app.prices import price_usage
 from sessions_app.records import UsageRecord
 
-USAGE_COLUMNS = (
-    "id", "key", "backend", "session_id", "model", "at", "input", "output", "cache_read",
-    "cache_write", "cache_write_1h", "reasoning", "cost", "is_recorded", "is_summary",
-    "is_flagged",
-)  # fmt: skip
 LINK_COLUMNS = ("id", "session_id", "usage_id", "message_id")
 
 
-def record(entries: Sequence[Entry], by: Collector) -> None:
-    """Insert new usage, enlarge what has grown, link it, count it, roll it up."""
-    if not settings.SESSIONS_STORE_TOKEN_USAGE:
-        return
-    told = [(entry, item) for entry in entries for item in _largest(entry)]
-    told = _without_needless_summaries(told, entries)
-    known = _known(f"{entry.session.backend}:{item.key}"[:400] for entry, item in told)
-    linked = _linked(entries)
+def record(entries: Sequence[Entry], by: Collector) -> set[tuple[int, int]]:
+    """Insert new usage, enlarge what has grown, link it, count it, roll it up.
+
+    Answers where sessions met: (session that now holds a response, session that owns it).
+    """
+    told: list[Told] = []
+    if settings.SESSIONS_STORE_TOKEN_USAGE:
+        told = [(entry, item) for entry in entries for item in _largest(entry)]
+        told = without_needless_sums(told)
+    known = _known(item.key for _, item in told)
+    linked = _linked(told)
     fresh: list[UsageRow] = []
     links: list[tuple[Entry, UsageRow, str]] = []
-    grown: dict[str, UsageRow] = {}
+    grown: dict[str, tuple[UsageRow, UsageRow]] = {}  # what it was, what it is
     for entry, item in told:
-        key = f"{entry.session.backend}:{item.key}"[:400]
-        usage = known.get(key)
+        usage = known.get(item.key)
         if usage is None:
-            usage = known[key] = _new_usage(key, entry, item, by)
+            usage = known[item.key] = _new_usage(entry, item)
             fresh.append(usage)
         elif _is_better(usage, item):
-            _fill(usage, item, entry, by)
-            grown[key] = usage
-        if (entry.session.pk, key) not in linked:
-            linked.add((entry.session.pk, key))
+            was = replace(usage)
+            _fill(usage, item, entry)
+            grown[item.key] = (grown.get(item.key, (was, was))[0], usage)
+        if (entry.session.pk, item.key) not in linked:
+            linked.add((entry.session.pk, item.key))
             links.append((entry, usage, item.message_key))
     _write(fresh, links)
     for usage in fresh:
         grown.pop(usage.key, None)
     _after(entries, fresh, links, list(grown.values()))
+    return {
+        (entry.session.pk, usage.session_id)
+        for entry, usage, _ in links
+        if usage.session_id is not None and usage.session_id != entry.session.pk
+    }
 
 
 def _largest(entry: Entry) -> list[UsageRecord]:
@@ -67,32 +77,6 @@ def _largest(entry: Entry) -> list[UsageRecord]:
     return list(best.values())
 
 
-def _without_needless_summaries(
-    told: list[tuple[Entry, UsageRecord]], entries: Sequence[Entry]
-) -> list[tuple[Entry, UsageRecord]]:
-    """Drop sums over a session wherever its responses are known one by one."""
-    if not any(item.summary for _, item in told):
-        exact = {entry.session.pk for entry, item in told if not entry.is_new}
-        stale = Usage.objects.filter(session__in=exact, is_summary=True)
-        touched = set(stale.values_list("session_id", flat=True)) if exact else set()
-        if touched:
-            SessionUsage.objects.filter(usage__in=stale).delete()
-            stale.delete()
-            for entry in entries:
-                entry.recount |= entry.session.pk in touched
-        return told
-    sessions = {entry.session.pk for entry, item in told if item.summary}
-    known = set(
-        SessionUsage.objects.filter(session__in=sessions, usage__is_summary=False).values_list(
-            "session_id", flat=True
-        )
-    )
-    known |= {entry.session.pk for entry, item in told if not item.summary}
-    return [
-        (entry, item) for entry, item in told if not (item.summary and entry.session.pk in known)
-    ]
-
-
 def _known(keys: Iterable[str]) -> dict[str, UsageRow]:
     found: dict[str, UsageRow] = {}
     for group in in_groups(keys):
@@ -101,36 +85,40 @@ def _known(keys: Iterable[str]) -> dict[str, UsageRow]:
     return found
 
 
-def _linked(entries: Sequence[Entry]) -> set[tuple[int, str]]:
-    old = [entry.session.pk for entry in entries if not entry.is_new and entry.part.record.usages]
-    rows = SessionUsage.objects.filter(session__in=old)
-    return set(rows.values_list("session_id", "usage__key")) if old else set()
+def _linked(told: Sequence[Told]) -> set[tuple[int, str]]:
+    """(session, key) of the links that are there already."""
+    old = {entry.session.pk for entry, _ in told if not entry.is_new}
+    keys = [item.key for entry, item in told if entry.session.pk in old]
+    found: set[tuple[int, str]] = set()
+    for group in in_groups(keys):
+        rows = SessionUsage.objects.filter(session__in=old, usage__key__in=group)
+        found.update(rows.values_list("session_id", "usage__key"))
+    return found
 
 
 def _is_better(usage: UsageRow, item: UsageRecord) -> bool:
-    if usage.is_summary:
-        return item.summary and item.total != usage.total
-    return item.total > usage.total
+    if not usage.is_summary:
+        return item.total > usage.total
+    have = usage.cost if usage.is_recorded else None
+    return item.summary and (item.total, item.cost, item.model) != (usage.total, have, usage.model)
 
 
-def _new_usage(key: str, entry: Entry, item: UsageRecord, by: Collector) -> UsageRow:
-    usage = UsageRow(0, key, entry.session.backend, entry.session.pk, is_summary=item.summary)
-    _fill(usage, item, entry, by)
+def _new_usage(entry: Entry, item: UsageRecord) -> UsageRow:
+    usage = UsageRow(0, item.key, entry.session.backend, entry.session.pk, is_summary=item.summary)
+    _fill(usage, item, entry)
     return usage
 
 
-def _fill(usage: UsageRow, item: UsageRecord, entry: Entry, by: Collector) -> None:
-    usage.input, usage.output = clean_count(item.input), clean_count(item.output)
-    usage.cache_read, usage.reasoning = clean_count(item.cache_read), clean_count(item.reasoning)
-    usage.cache_write = clean_count(item.cache_write)
-    usage.cache_write_1h = clean_count(item.cache_write_1h)
-    usage.model = border.clean_line(item.model or usage.model, 200)
-    at = border.clean_time(item.at, now=by.now)
-    usage.at = at or entry.part.record.last_active or entry.session.last_active
+def _fill(usage: UsageRow, item: UsageRecord, entry: Entry) -> None:
+    usage.input, usage.output, usage.reasoning = item.input, item.output, item.reasoning
+    usage.cache_read, usage.cache_write = item.cache_read, item.cache_write
+    usage.cache_write_1h = item.cache_write_1h
+    usage.model = item.model or usage.model
+    # Without a time of its own it counts on the day on which the session began.
+    usage.at = item.at or entry.session.created_at
     usage.is_flagged = item.flagged
-    recorded = border.clean_money(item.cost)
-    usage.is_recorded = recorded is not None
-    usage.cost = recorded if recorded is not None else price(usage)
+    usage.is_recorded = item.cost is not None
+    usage.cost = item.cost if item.cost is not None else price(usage)
 
 
 def price(usage: UsageRow) -> Decimal | None:
@@ -140,7 +128,9 @@ def price(usage: UsageRow) -> Decimal | None:
         cache_read=usage.cache_read, cache_write=usage.cache_write,
         cache_write_1h=usage.cache_write_1h,
     )  # fmt: skip
-    return None if nano is None else Decimal(nano) / NANO
+    if nano is None:
+        return None
+    return min(Decimal(nano) / NANO, MOST_COST_OF_A_SESSION if usage.is_summary else MOST_COST)
 
 
 def _write(fresh: Sequence[UsageRow], links: Sequence[tuple[Entry, UsageRow, str]]) -> None:
@@ -172,33 +162,48 @@ def _after(
     entries: Sequence[Entry],
     fresh: Sequence[UsageRow],
     links: Sequence[tuple[Entry, UsageRow, str]],
-    grown: Sequence[UsageRow],
+    grown: Sequence[tuple[UsageRow, UsageRow]],
 ) -> None:
-    """Counters and roll-ups: by adding where rows were only added, else read off the rows."""
+    """Counters and roll-ups: by adding what is new, and read off the rows after a replacement."""
+    here = {entry.session.pk: entry.session for entry in entries}
+    elsewhere = _enlarge(grown, links, here)
     rollups = Rollups()
     for entry, usage, _ in links:
         add_usage(entry.session, usage)
     for usage in fresh:
         rollups.add(usage)
+    for was, usage in grown:
+        rollups.add(usage)
+        rollups.take(was)
     rollups.write()
-    here = {entry.session.pk: entry.session for entry in entries}
-    recount = {entry.session.pk for entry in entries if entry.recount}
+    recount_stored(elsewhere)
+    replaced = [entry.session for entry in entries if entry.recount]
+    for session in replaced:
+        recount_usage(session)
+    rebuild_rollups(session.pk for session in replaced)
+
+
+def _enlarge(
+    grown: Sequence[tuple[UsageRow, UsageRow]],
+    links: Sequence[tuple[Entry, UsageRow, str]],
+    here: dict[int, AgentSession],
+) -> set[int]:
+    """Write the larger numbers; answers which other sessions' counters hold the smaller ones."""
+    if not grown:
+        return set()
     moment = moments()
-    update_rows(Usage, USAGE_COLUMNS[4:], [(*_row(usage, moment)[4:], usage.pk) for usage in grown])
-    recount |= set(
-        SessionUsage.objects.filter(usage__in=[usage.pk for usage in grown]).values_list(
-            "session_id", flat=True
-        )
-    )
-    owners = {usage.session_id for usage in grown if usage.session_id} | recount
-    _recount(recount, owners, here)
-
-
-def _recount(recount: set[int], owners: set[int], here: dict[int, AgentSession]) -> None:
-    for pk in recount:
-        if pk in here:
-            recount_usage(here[pk])
-        else:
-            session = AgentSession.objects.get(pk=pk)
-            session.save(update_fields=recount_usage(session))
-    rebuild_rollups(owners)
+    rows = [(*_row(usage, moment)[4:], usage.pk) for _, usage in grown]
+    update_rows(Usage, USAGE_COLUMNS[4:], rows)
+    both = {usage.pk: (was, usage) for was, usage in grown}
+    new = {(entry.session.pk, usage.pk) for entry, usage, _ in links}
+    elsewhere = set()
+    for group in in_groups(both):
+        held = SessionUsage.objects.filter(usage__in=group).values_list("session_id", "usage_id")
+        for session, pk in held:
+            if session not in here:
+                elsewhere.add(session)
+            elif (session, pk) not in new:
+                was, usage = both[pk]
+                add_usage(here[session], was, -1)
+                add_usage(here[session], usage)
+    return elsewhere
