@@ -42,6 +42,7 @@ class Memory(msgspec.Struct, array_like=True, omit_defaults=True):
     has_steps: bool = False
     has_folder: bool = False
     step: str = ""
+    answer: str = ""  # the last step that was told as a message
     records: int = 0  # usage records since the step began
     system: str = ""  # the system prompt that was told, as a hash
     models: dict[str, str] = {}  # the name that the settings give a model -> its own

@@ -180,12 +180,15 @@ class Reading:
         return told or self.memory.step or self._key("step", str(event.get("step")))
 
     def _content_part(self, event: dict[str, Any]) -> None:
-        said = content.blocks([event.get("part")])
-        self._message(self._step(event), "assistant", "answer", said)
+        self._answer(self._step(event), content.blocks([event.get("part")]))
+
+    def _answer(self, step: str, said: list[Block]) -> None:
+        self.memory.answer = step
+        self._message(step, "assistant", "answer", said)
 
     def _tool_call(self, event: dict[str, Any]) -> None:
         block = content.call(event.get("toolCallId"), event.get("name"), event.get("args"))
-        self._message(self._step(event), "assistant", "answer", [block])
+        self._answer(self._step(event), [block])
 
     def _tool_result(self, event: dict[str, Any]) -> None:
         told = content.fields(event.get("result")) or {"output": event.get("result")}
@@ -222,6 +225,8 @@ class Reading:
 
     def _usage(self, key: str, told: dict[str, Any], alias: str) -> None:
         usage = content.usage(key, told, COUNTS)
+        if self.memory.step != self.memory.answer:  # tokens come first: the answer begins with them
+            self._answer(self.memory.step, [])
         usage.message_key, usage.at = self.memory.step, self.at
         usage.model = self.memory.models.get(alias, alias) or self.memory.model
         self.record.usages.append(usage)
