@@ -55,9 +55,10 @@ def stated(params: QueryDict) -> QueryDict:
 def address(path: str, params: QueryDict, **changes: str | list[str] | None) -> str:
     changed = params.copy()
     for name, value in changes.items():
-        changed.pop(name, None)
         if value:
             changed.setlist(name, [value] if isinstance(value, str) else value)
+        else:
+            changed.pop(name, None)
     query = changed.urlencode(safe=":/")
     return f"{path}?{query}" if query else path
 

@@ -27,13 +27,11 @@ class SignInMiddleware(LoginRequiredMiddleware):
         # Asked first: a health check must not need the database to learn who is there.
         if not getattr(view, "login_required", True):
             return None
-        return super().process_view(request, view, args, kwargs)
-
-    def handle_no_permission(self, request: HttpRequest, view: View) -> HttpResponseBase:
-        """htmx would put the sign-in form into a corner of the page: the browser must go there."""
-        if request.headers.get("HX-Request") == "true":
+        refused = super().process_view(request, view, args, kwargs)
+        if refused is not None and request.headers.get("HX-Request") == "true":
+            # htmx would put the sign-in form into a corner of the page: the browser must go there.
             return HttpResponseClientRedirect(resolve_url(settings.LOGIN_URL))
-        return super().handle_no_permission(request, view)
+        return refused
 
 
 class PreferencesMiddleware:

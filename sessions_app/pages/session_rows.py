@@ -19,13 +19,14 @@ from sessions_app.queries.listed import Listed
 
 PATTERN = "session_list/_row.html"
 TAGS_SHOWN = 3
+HINT_LENGTH = 200
 
 
 class Row(NamedTuple):
     id: str
     url: str
     title: str
-    hint: str  # on hover: the title whole, and the prompt where it says more
+    hint: str  # on hover: the whole title, and how the prompt starts where it says more
     status: str
     status_label: str
     backend: str
@@ -81,7 +82,7 @@ def rows(found: Iterable[Listed], now: datetime) -> list[Row]:
 
 def _row(item: Listed, words: Words, now: datetime) -> Row:
     session = item.session
-    title = session_title(session)
+    title, prompt = session_title(session), session.prompt[:HINT_LENGTH]
     cost = figures.cost(
         session.cost, unpriced=session.unpriced_responses, tokens=session.total_tokens
     )
@@ -89,7 +90,7 @@ def _row(item: Listed, words: Words, now: datetime) -> Row:
         id=session.short_id,
         url=f"{words.base}{session.short_id}/",
         title=title,
-        hint=f"{title}\n\n{session.prompt}" if session.prompt not in ("", title) else title,
+        hint=f"{title}\n\n{prompt}" if prompt and not title.startswith(prompt) else title,
         status=session.status,
         status_label=words.statuses.get(session.status, session.status),
         backend=session.backend,

@@ -13,6 +13,8 @@ from django.views.decorators.http import require_http_methods
 
 from sessions_app.actions.signin import LinkRefused, LinkUnknown, check, redeem
 
+# What prefetching browsers and the preview fetchers of chats and mail scanners say of themselves.
+PREVIEWERS = ("prefetch", "preview", "bot", "externalhit", "whatsapp", "crawl", "spider", "scan")
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -35,5 +37,6 @@ def sign_in(request: HttpRequest, token: str) -> HttpResponse:
 
 def _looks_ahead(request: HttpRequest) -> bool:
     """Whether a browser or a chat fetches the page before anybody followed the link."""
-    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
-    return "prefetch" in purpose or "preview" in purpose
+    says = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "User-Agent"))
+    told = " ".join(says).lower()
+    return any(sign in told for sign in PREVIEWERS)

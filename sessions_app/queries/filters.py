@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from sessions_app.border import clean_text
 from sessions_app.models import (
     AgentSession,
     Artifact,
@@ -242,9 +243,9 @@ FILTERS: tuple[Filter, ...] = (
 
 def values_of(params: Mapping[str, Any], name: str) -> list[str]:
     """What was given for `name`, without blanks: from a QueryDict or from a plain dict."""
-    given = params.getlist(name) if hasattr(params, "getlist") else params.get(name) or []
-    found = [given] if isinstance(given, str) else list(given)
-    cleaned = (str(value).replace("\0", "").strip()[:LONGEST_VALUE] for value in found)
+    given = params.getlist(name) if hasattr(params, "getlist") else params.get(name)
+    found = given if isinstance(given, list | tuple) else [] if given is None else [given]
+    cleaned = (clean_text(str(value)).strip()[:LONGEST_VALUE] for value in found)
     return list(dict.fromkeys(value for value in cleaned if value))
 
 

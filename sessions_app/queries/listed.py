@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import F, Value
 
@@ -41,25 +41,29 @@ def read_rows(ids: Sequence[int], *, whole: bool = False) -> list[Listed]:
         return []
     sessions = AgentSession.objects.filter(pk__in=ids)
     # Names by annotation: a model instance for each owner and project would double the time.
-    rows = (sessions if whole else sessions.only(*COLUMNS)).annotate(
+    rows = sessions.annotate(
         owner_login=F("owner__username"),
         owner_first=F("owner__first_name"),
         owner_last=F("owner__last_name"),
         project_name=F("project__name"),
     )
+    if not whole:
+        rows = rows.only(*COLUMNS)
     marks = _marks(ids)
-    found = {
-        row.pk: Listed(
-            row,
-            f"{row.owner_first} {row.owner_last}".strip() or row.owner_login,
-            row.project_name or "",
-            [name for kind, name in marks[row.pk] if kind == TAG],
-            (Relation.Kind.FORK, "") in marks[row.pk],
-            marks[row.pk].count((Relation.Kind.SUBAGENT, "")),
-        )
-        for row in rows
-    }
+    found = {row.pk: _listed(row, vars(row), marks[row.pk]) for row in rows}
     return [found[pk] for pk in ids if pk in found]
+
+
+def _listed(row: AgentSession, annotations: dict[str, Any], marks: list[tuple[str, str]]) -> Listed:
+    full_name = f"{annotations['owner_first']} {annotations['owner_last']}".strip()
+    return Listed(
+        row,
+        full_name or annotations["owner_login"],
+        annotations["project_name"] or "",
+        [name for kind, name in marks if kind == TAG],
+        (Relation.Kind.FORK, "") in marks,
+        marks.count((Relation.Kind.SUBAGENT, "")),
+    )
 
 
 def _marks(ids: Collection[int]) -> defaultdict[int, list[tuple[str, str]]]:
