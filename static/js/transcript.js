@@ -26,6 +26,17 @@
     location.hash = `m${link.dataset.at}`;
   });
 
+  // Earlier messages come in above: what is being read stays where it is.
+  let held = null;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const message = event.detail.target.matches(".more") && event.detail.target.nextElementSibling;
+    held = message ? { message, top: message.getBoundingClientRect().top } : null;
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    if (held) scrollBy({ top: held.message.getBoundingClientRect().top - held.top, behavior: "instant" });
+    held = null;
+  });
+
   // The outline marks the prompt that is being read.
   let marked = null;
   function markPlace() {
@@ -101,7 +112,7 @@
       const seq = seqOf(article);
       const next = messages().find((message) => seqOf(message) > seq);
       if (next) next.before(article);
-      else transcript.querySelector(".window:last-of-type").append(article);
+      else transcript.querySelector(".window").append(article);
     }
     htmx.process(article);
     return !before;
@@ -129,23 +140,17 @@
   }
 
   async function follow() {
-    if (!transcript.dataset.live) return;
-    if (document.hidden) return;
-    try {
-      const answer = await fetch(address(), {
-        headers: etag ? { "If-None-Match": etag } : {},
-        cache: "no-store",
-      });
-      if (answer.redirected || answer.status === 404) return;
-      if (answer.status === 200) {
-        etag = answer.headers.get("ETag") || "";
-        take(await answer.text());
-        wait = FASTEST;
-      } else {
-        wait = Math.min(wait * 1.5, SLOWEST);
-      }
-    } catch {
-      wait = SLOWEST;
+    if (!transcript.dataset.live || document.hidden) return;
+    const answer = await fetch(address(), {
+      headers: etag ? { "If-None-Match": etag } : {},
+      cache: "no-store",
+    }).catch(() => null);
+    if (answer?.redirected || answer?.status === 404) return; // signed out, or not ours any more
+    wait = answer ? Math.min(wait * 1.5, SLOWEST) : SLOWEST;
+    if (answer?.status === 200) {
+      etag = answer.headers.get("ETag") || "";
+      take(await answer.text());
+      wait = FASTEST;
     }
     timer = setTimeout(follow, wait);
   }

@@ -48,10 +48,9 @@ def content(response: Any) -> bytes:
 
 
 def is_sealed(response: Any) -> bool:
-    return (
-        response["Content-Security-Policy"] == "sandbox; default-src 'none'"
-        and response["X-Content-Type-Options"] == "nosniff"
-    )
+    policy = str(response["Content-Security-Policy"])
+    options = str(response["X-Content-Type-Options"])
+    return policy == "sandbox; default-src 'none'" and options == "nosniff"
 
 
 @pytest.mark.parametrize("media_type", HEADS)
