@@ -21,7 +21,9 @@ def projects(user: User) -> list[Choice]:
     """A name that stands for one project reads better in the address than its key."""
     seen = AgentSession.objects.visible_to(user).filter(project=OuterRef("pk"))
     rows = list(
-        Project.objects.filter(Exists(seen)).order_by("name").values_list("key", "name")[:MOST]
+        Project.objects.filter(Exists(seen))
+        .order_by("name", "key")
+        .values_list("key", "name")[:MOST]
     )
     count = Counter(name for _key, name in rows)
     return [
