@@ -48,6 +48,7 @@ TELLING = (
     "description", "path", "subject", "prompt", "message", "skill", "name", "title",
 )  # fmt: skip
 TELLING_OF = {AGENT: ("description", "message", "prompt"), SEARCH: ("pattern", "query", "path")}
+ITEM = ("content", "step", "title")  # of a plan: its first item tells what it is about
 FILE_OF_PATCH = re.compile(r"^(?:\*\*\* (?:Update|Add|Delete) File: |\+\+\+ (?:b/)?)(.+)$", re.M)
 LISTED = re.compile(r'"(?:command|cmd)"\s*:\s*\[')
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"?')
@@ -113,6 +114,8 @@ def telling(family: str, text: str, work_dir: str = "") -> str:
     """The argument that tells most, also of an input that was cut."""
     if family == PATCH or text.startswith("*** Begin Patch"):
         return ", ".join(FILE_OF_PATCH.findall(text.replace("\\n", "\n"))[:3])
+    if family == PLAN:
+        return _guessed(text, ITEM)
     if not text.startswith("{"):
         return text
     value = structured.read(text)

@@ -128,7 +128,7 @@ def test_tokens_cost_model_and_time_stand_beside_a_message(
     assert "input 1,000 · output 200 · cache read 34 · cache write 0 · $0.0312 (estimated)" in html
     assert '<time datetime="2026-11-21T12:00:00+00:00">12:00:00</time>' in html
     assert "21 Nov" in html
-    assert '<span class="message-model">m-1</span>' in html
+    assert '<span class="message-model" title="m-1">m-1</span>' in html
 
 
 def test_a_response_without_a_price_says_so(owner_client: Client, session: AgentSession) -> None:
@@ -143,8 +143,8 @@ def test_the_model_is_told_where_it_changes(owner_client: Client, session: Agent
     for model in ("one", "one", "two", "", "two", "one"):
         make_message(session, "x", role="assistant", kind="answer", model=model)
     html = page(owner_client, session)
-    assert html.count('<span class="message-model">one</span>') == 2
-    assert html.count('<span class="message-model">two</span>') == 1
+    assert html.count('title="one">one</span>') == 2
+    assert html.count('title="two">two</span>') == 1
 
 
 @pytest.mark.parametrize(
