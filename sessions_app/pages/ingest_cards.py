@@ -13,6 +13,7 @@ from sessions_app import figures
 from sessions_app.agents import AGENTS
 from sessions_app.ingest.run import checked_path
 from sessions_app.models import IngestProblem, IngestRun
+from sessions_app.pages.shell import MANAGE
 from sessions_app.queries.ingest_status import SourceTotals
 
 SILENCE = timedelta(minutes=2)  # a run that says nothing for so long was cut off
@@ -111,7 +112,7 @@ def problems(found: list[IngestProblem]) -> list[ProblemRow]:
         ProblemRow(
             problem,
             _("line %(line)s") % {"line": figures.grouped(problem.line)} if problem.line else "",
-            f"python manage.py ingest_sessions --full {shlex.quote(problem.path)}",
+            f"{MANAGE} ingest_sessions --full {shlex.quote(problem.path)}",
         )
         for problem in found
     ]

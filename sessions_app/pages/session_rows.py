@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from sessions_app import figures
 from sessions_app.models import AgentSession
@@ -52,7 +53,6 @@ class Words:
     )
     sample: str = field(default_factory=lambda: _("sample"))
     subagent: str = field(default_factory=lambda: _("sub-agent"))
-    subagents: str = field(default_factory=lambda: _("Sub-agents"))
     fork: str = field(default_factory=lambda: _("fork"))
 
 
@@ -121,7 +121,8 @@ def _marks(item: Listed, words: Words) -> str:
     if item.is_fork:
         marks.append(_mark("badge", words.fork))
     if item.subagents:
-        marks.append(_mark("badge", f"+{item.subagents}", words.subagents))
+        text = ngettext("%(count)d sub-agent", "%(count)d sub-agents", item.subagents)
+        marks.append(_mark("badge", text % {"count": item.subagents}))
     marks += [_mark("tag", name) for name in item.tags[:TAGS_SHOWN]]
     if len(item.tags) > TAGS_SHOWN:
         marks.append(_mark("tag", "…", ", ".join(item.tags[TAGS_SHOWN:])))

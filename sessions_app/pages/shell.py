@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +14,14 @@ from django.utils.translation import gettext as _
 
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark")  # anything else follows the system
+
+# How this server's own commands are called, from the folder of the project.
+PYTHON = Path(sys.executable)
+MANAGE = (
+    f"{PYTHON.relative_to(settings.BASE_DIR)} manage.py"
+    if PYTHON.is_relative_to(settings.BASE_DIR)
+    else "python manage.py"
+)
 
 STYLE_SHEETS = tuple(
     f"css/{name}.css"
@@ -40,6 +50,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     """The context processor behind skeleton.html and base.html."""
     theme = request.COOKIES.get(THEME_COOKIE, "")
     context: dict[str, Any] = {
+        "manage": MANAGE,
         "style_sheets": STYLE_SHEETS,
         "languages": settings.LANGUAGES,  # each in its own words, whatever the page speaks
         "theme": theme if theme in THEMES else "",
