@@ -106,7 +106,10 @@ class UsageRecord(msgspec.Struct, omit_defaults=True):
 
 
 class RelationRecord(msgspec.Struct, omit_defaults=True):
-    """A link to another session of the same backend that the agent itself recorded."""
+    """A link to another session of the same backend that the agent itself recorded.
+
+    `message_key`: of a fork, its last message that is a copy of the parent's.
+    """
 
     kind: str  # fork, subagent
     parent_identity: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,9 @@ class Reading:
         self.source = source
         self.memory = memory
         self.ages: dict[str, int] = {}
+        self.families: dict[bytes, set[str]] = defaultdict(set)  # by their first response
+        for own_id, seen in memory.items():
+            self.families[seen.first].add(own_id)
         self.told = 0  # bytes of rows
 
     def records(self) -> Iterator[SessionRecord]:
@@ -92,8 +96,9 @@ class Reading:
         rows = SessionRows(self.database, values, seen, kept)
         if not seen.first or seen.is_open:
             seen.first = self._first(own_id)
+            self.families[seen.first].add(own_id)
         if not rows.facts.parent and not seen.has_parted and (link := self._fork(own_id, seen)):
-            rows.telling.record.relations.append(link)
+            rows.links.append(link)
         held = None
         for record in rows.records(is_changed=is_changed):
             if held is not None:
@@ -128,11 +133,8 @@ class Reading:
         OpenCode writes no link. A fork's copies have ids of their own, and all else is the same.
         """
         age = self.ages[own_id]
-        older = [
-            other
-            for other, it in self.memory.items()
-            if seen.first and it.first == seen.first and self.ages.get(other, age) < age
-        ]
+        alike = self.families[seen.first] if seen.first else set()
+        older = [other for other in alike if self.ages.get(other, age) < age]
         if not older:
             return None
         own = self._prints(own_id)

@@ -76,6 +76,7 @@ class SessionRows:
         self.kept = kept
         self.facts = facts_of(values)
         self.telling = Telling(self.facts, kept.path)
+        self.links: list[RelationRecord] = []
 
     def records(self, *, is_changed: bool) -> Iterator[SessionRecord]:
         """What is new, in parts; `seen` learns of it. Nothing when nothing is new."""
@@ -98,7 +99,8 @@ class SessionRows:
             self.seen.is_open = self.telling.turn == TURN_OPEN
             self.seen.waiting = ids[-1] if self.seen.is_open else ""
         if is_new and self.facts.parent:
-            self.telling.record.relations.append(self._called_by())
+            self.links.append(self._called_by())
+        self.telling.record.relations += self.links
         self.kept.flush()
         yield self.telling.part()
 

@@ -10,7 +10,8 @@ from sessions_app import border
 from sessions_app.actions.bulk import in_groups
 from sessions_app.actions.lineage import Pairs, Touched, settle_lineage
 from sessions_app.actions.record.batch import Collector, Entry
-from sessions_app.models import AgentSession, Relation, SessionAlias, SessionTag, Tag
+from sessions_app.models import AgentSession, Message, Relation, SessionAlias, SessionTag, Tag
+from sessions_app.records import RelationRecord
 
 
 def record(entries: Sequence[Entry], by: Collector, met: Pairs) -> None:
@@ -98,7 +99,18 @@ def _record_relations(entries: Sequence[Entry], by: Collector) -> Pairs:
                          kind=link.kind, call_id=link.call_id)
             )  # fmt: skip
     Relation.objects.bulk_create(rows, ignore_conflicts=True)
+    _record_places(told)
     return {(row.child_id, row.parent_id) for row in rows if row.parent_id is not None}
+
+
+def _record_places(told: Sequence[tuple[AgentSession, RelationRecord]]) -> None:
+    """Where a fork left its parent: its last message that is a copy, if the agent tells it."""
+    for child, link in told:
+        place = Message.objects.filter(session=child, key=link.message_key).values("seq")
+        if link.message_key and (found := place.first()):
+            Relation.objects.filter(
+                child=child, kind=link.kind, parent_identity=link.parent_identity
+            ).exclude(forked_at_seq=found["seq"]).update(forked_at_seq=found["seq"])
 
 
 def _named(names: set[str], by: Collector) -> dict[tuple[str, str], int]:
