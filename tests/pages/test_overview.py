@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
-from html import unescape
 from typing import Any
 
 import pytest
@@ -16,12 +15,13 @@ from sessions_app.models import AgentSession, UsageRollup, User
 from sessions_app.models.session import audience_of_user
 from tests.conftest import signed_in
 from tests.factories import make_session
+from tests.pages.squeeze import squeezed
 
 
 def read(client: Client) -> str:
     response = client.get("/")
     assert response.status_code == 200
-    return unescape(response.content.decode())
+    return squeezed(response)
 
 
 def spend(session: AgentSession, **fields: Any) -> None:
@@ -44,15 +44,15 @@ def test_stranger_finds_a_new_instance(owner: User, stranger_client: Client) -> 
 
 def test_samples_come_with_one_click_and_go_with_one(owner: User, owner_client: Client) -> None:
     response = owner_client.post("/samples/load/", follow=True)
-    page = unescape(response.content.decode())
+    page = squeezed(response)
     assert response.redirect_chain == [("/", 302)]
     assert "sample sessions were loaded." in page
     assert "Sample sessions are shown." in page
-    assert "Your sample sessions are already here." in unescape(
-        owner_client.post("/samples/load/", follow=True).content.decode()
+    assert "Your sample sessions are already here." in squeezed(
+        owner_client.post("/samples/load/", follow=True)
     )
     count = AgentSession.objects.count()
-    page = unescape(owner_client.post("/samples/remove/", follow=True).content.decode())
+    page = squeezed(owner_client.post("/samples/remove/", follow=True))
     assert f"{count} sample sessions were removed." in page
     assert "No sessions yet" in page
 

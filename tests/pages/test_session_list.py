@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from html import unescape
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from django.utils import timezone
 from sessions_app.models import AgentSession, Relation, User
 from sessions_app.models.session import audience_of_user
 from tests.factories import NOON, make_project, make_session, tag
+from tests.pages.squeeze import squeezed
 
 LIST = "/sessions/"
 HTMX = {"HX-Request": "true"}
@@ -24,7 +24,7 @@ HTMX = {"HX-Request": "true"}
 def read(client: Client, query: str = "", **headers: str) -> str:
     response = client.get(f"{LIST}?{query}", headers=headers)
     assert response.status_code == 200
-    return unescape(response.content.decode())
+    return squeezed(response)
 
 
 def test_a_row_shows_what_clinvk_lists_and_more(owner_client: Client, owner: User) -> None:
@@ -98,7 +98,7 @@ def test_it_is_only_read(owner_client: Client, method: str) -> None:
 def test_htmx_gets_only_the_table_and_its_address(owner_client: Client, owner: User) -> None:
     make_session(owner, title="Fix the basket", status="crashed")
     response = owner_client.get(f"{LIST}?q=&status=crashed&limit=50&tag=&sort=", headers=HTMX)
-    text = response.content.decode().strip()
+    text = squeezed(response)
     assert text.startswith('<section id="session-table"')
     assert "<html" not in text
     assert response["HX-Push-Url"] == "/sessions/?status=crashed&limit=50"
@@ -150,14 +150,14 @@ def test_one_walks_through_the_pages(owner_client: Client, owner: User) -> None:
     assert "1–3 of 7" in page
     while link := re.search(r'rel="next" href="([^"]+)"', page):
         assert link[1].startswith("/sessions/?backend=claude&limit=3&cursor=")
-        page = unescape(owner_client.get(link[1]).content.decode())
+        page = squeezed(owner_client.get(link[1]))
         seen += re.findall("number [0-9](?=<)", page)
     assert seen == [f"number {number}" for number in range(7)]
     assert "7–7 of 7" in page
     assert 'href="/sessions/?backend=claude&limit=3">First' in page
     back = re.search(r'rel="prev" href="([^"]+)"', page)
     assert back
-    assert "4–6 of 7" in unescape(owner_client.get(back[1]).content.decode())
+    assert "4–6 of 7" in squeezed(owner_client.get(back[1]))
 
 
 def test_an_empty_instance_says_what_to_do(owner_client: Client) -> None:
@@ -195,16 +195,15 @@ def test_a_menu_brings_its_choices_when_it_opens(
     make_session(owner, project=make_project("shop"), **mine)
     make_session(owner, project=make_project("attic"))
     address = f"{LIST}choices/project/?project=shop&project=other"
-    text = owner_client.get(address, headers=HTMX).content.decode()
+    text = squeezed(owner_client.get(address, headers=HTMX))
     assert 'id="project-choices"' in text
     assert re.findall(r'value="(\w+)"( checked)?', text) == [
         ("other", " checked"),
         ("attic", ""),
         ("shop", " checked"),
     ]
-    assert (
-        'value="shop"'
-        not in stranger_client.get(f"{LIST}choices/project/", headers=HTMX).content.decode()
+    assert 'value="shop"' not in squeezed(
+        stranger_client.get(f"{LIST}choices/project/", headers=HTMX)
     )
     assert owner_client.get(f"{LIST}choices/nothing/", headers=HTMX).status_code == 404
     assert owner_client.get(address)["Location"] == LIST

@@ -1,0 +1,13 @@
+"""HTML as tests compare it: how a template is laid out does not matter."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+from django.http import HttpResponse
+
+
+def squeezed(response: HttpResponse) -> str:
+    text = re.sub(r"\s+", " ", response.content.decode())
+    return unescape(re.sub(r"(?<=>) | (?=<)", "", text))
