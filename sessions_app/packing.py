@@ -15,11 +15,11 @@ JOINT = "\n\n"  # between two pieces of one kind in one column
 
 
 class Piece(NamedTuple):
-    """One piece of a stored message: words (text, thinking) or the index of a call or image."""
+    """One piece of a stored message: words (text, thinking) or the ordinal of a call or image."""
 
     kind: str
     text: str = ""
-    index: int = 0
+    ordinal: int = 0
 
 
 def lay_out(blocks: Sequence[Block]) -> tuple[str, str, str]:
@@ -49,8 +49,8 @@ def pieces(text: str, thinking: str, layout: str, *, calls: int, images: int) ->
     if not layout:
         out = [Piece(THINKING, thinking)] if thinking else []
         out += [Piece(TEXT, text)] if text else []
-        out += [Piece(CALL, index=index) for index in range(calls)]
-        return out + [Piece(IMAGE, index=index) for index in range(images)]
+        out += [Piece(CALL, ordinal=index) for index in range(calls)]
+        return out + [Piece(IMAGE, ordinal=index) for index in range(images)]
     columns, at, count = {TEXT: text, THINKING: thinking}, {TEXT: 0, THINKING: 0}, [0, 0]
     out = []
     for kind, length in msgspec.json.decode(layout, type=list[tuple[str, int]]):
@@ -59,7 +59,7 @@ def pieces(text: str, thinking: str, layout: str, *, calls: int, images: int) ->
             at[kind] += length + len(JOINT)
         else:
             which = 0 if kind == CALL else 1
-            out.append(Piece(kind, index=count[which]))
+            out.append(Piece(kind, ordinal=count[which]))
             count[which] += 1
     return out
 

@@ -74,11 +74,11 @@ def blocks_of(
     )
     out = []
     for piece in pieces:
-        if piece.kind == CALL and piece.index < len(calls):
-            view = call_view(calls[piece.index], setting.session, message.at, setting.children)
+        if piece.kind == CALL and piece.ordinal < len(calls):
+            view = call_view(calls[piece.ordinal], setting.session, message.at, setting.children)
             out.append(Block("call", call=view))
-        elif piece.kind == IMAGE and piece.index < len(own):
-            out.append(Block("image", picture=_picture(own[piece.index])))
+        elif piece.kind == IMAGE and piece.ordinal < len(own):
+            out.append(Block("image", picture=_picture(own[piece.ordinal])))
         elif piece.kind == THINKING and piece.text.strip():
             shown = markdown.render(piece.text.strip(), setting.budget)
             peek = one_line(piece.text.replace("**", ""), PEEK)

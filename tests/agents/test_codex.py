@@ -10,7 +10,7 @@ import pytest
 
 from sessions_app.agents.base import PART_SIZE, SourceFile, UnreadableSession
 from sessions_app.agents.codex import Codex
-from sessions_app.agents.codex_content import unwrapped
+from sessions_app.agents.codex.content import unwrapped
 from sessions_app.records import CALL, IMAGE, Block
 from tests.agents.codex import (
     THREAD,

@@ -12,7 +12,7 @@ import pytest
 
 from sessions_app.agents.base import UnreadableSession
 from sessions_app.agents.opencode import OpenCode
-from sessions_app.agents.opencode_database import Database, opened
+from sessions_app.agents.opencode.database import Database, opened
 from sessions_app.records import Position
 from tests.agents.fold import fold, summary
 from tests.agents.opencode import (

@@ -16,7 +16,7 @@ import pytest
 
 from sessions_app.agents.base import SourceFile, UnreadableSession
 from sessions_app.agents.sessions_dir import SessionsDir
-from sessions_app.agents.sessions_dir_files import printable
+from sessions_app.agents.sessions_dir.files import printable
 from sessions_app.records import Position, SessionFacts, SessionRecord
 from tests.agents.fold import fold
 

@@ -160,9 +160,9 @@ def _blocks(pieces: Sequence[packing.Piece], calls: list[str], images: list[str]
     out = []
     for piece in pieces:
         if piece.kind == CALL:
-            out.append(Block(CALL, call_id=calls[piece.index]))
+            out.append(Block(CALL, call_id=calls[piece.ordinal]))
         elif piece.kind == IMAGE:
-            out.append(Block(IMAGE, data=images[piece.index].encode()))
+            out.append(Block(IMAGE, data=images[piece.ordinal].encode()))
         else:
             out.append(Block(piece.kind, piece.text))
     return out
