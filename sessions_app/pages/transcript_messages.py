@@ -18,6 +18,7 @@ from sessions_app.queries.transcript import TEXT_SHOWN, Spent, Window, words_of
 
 RECENT = timedelta(days=7)  # so long a message's age says more than its date
 PLAIN_SHOWN = 3_000  # characters of what is no answer: prompts hold whole files at times
+SHOWN = {"answer": TEXT_SHOWN, "divider": TEXT_SHOWN, "system": 1_500}
 
 # kind of message -> how it looks; whoever is not listed looks as the role says.
 LOOKS = {
@@ -110,17 +111,21 @@ def heading_of(look: str) -> str:
 
 def _message_view(message: Message, window: Window, setting: Setting) -> MessageView:
     look = look_of(message)
-    limit = TEXT_SHOWN if look in ("answer", "divider") else PLAIN_SHOWN
+    limit = SHOWN.get(look, PLAIN_SHOWN)
     words = words_of(message)
     calls, images = window.calls.get(message.pk, []), window.images.get(message.pk, [])
-    shown = words._replace(text=words.text[:limit])
+    shown = words._replace(
+        text=setting.budget.cut(words.text, limit),
+        thinking=setting.budget.cut(words.thinking, TEXT_SHOWN),
+    )
     blocks = blocks_of(message, shown, look, calls, images, setting)
     is_tight = look == "answer" and all(block.call for block in blocks)
     view = MessageView(message.seq, f"{look} is-tight" if is_tight else look, blocks)
     if look != "answer":
         view.heading = heading_of(look)
-    if words.text_size > limit or words.thinking_size > TEXT_SHOWN:
-        view.cut = show_all(words.text_size + words.thinking_size)
+    size = words.text_size + words.thinking_size
+    if size > len(shown.text) + len(shown.thinking):
+        view.cut = show_all(size)
     return view
 
 

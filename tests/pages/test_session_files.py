@@ -107,7 +107,7 @@ def test_a_file_name_neither_misleads_nor_leaves_its_folder(path: str, name: str
 
 
 def test_an_odd_name_makes_no_odd_header(owner_client: Client, session: AgentSession) -> None:
-    response = owner_client.get(artifact(session, 'q"uote\r\n\x00报告.md'))
+    response = owner_client.get(artifact(session, 'q"uote\r\n\x01报告.md'))
     assert content(response) == SVG
     assert "\n" not in response["Content-Disposition"]
 

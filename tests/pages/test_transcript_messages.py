@@ -183,6 +183,17 @@ def test_long_words_are_cut_with_a_link_to_all_of_them(
     assert reverse("session_message", args=[session.short_id, 2]) in html
 
 
+def test_a_window_of_long_messages_cuts_the_later_ones_more(
+    owner_client: Client, session: AgentSession
+) -> None:
+    for _ in range(60):
+        make_message(session, "<" * 19_000, role="assistant", kind="answer", thinking="t" * 9_000)
+    html = page(owner_client, session)
+    assert len(html) < 4_000_000
+    assert html.count("<article") == 60
+    assert html.count("Show all 28,000 characters") > 40
+
+
 def test_only_real_images_are_shown(owner_client: Client, session: AgentSession) -> None:
     message = make_message(session, "", role="user", kind="prompt")
     rows = [
