@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
 LEAST = 1_000  # characters of every text are shown, whatever stands before it
 
 
