@@ -20,7 +20,7 @@ from sessions_app.pages.tool_calls import CallView, call_view
 from sessions_app.queries.transcript import Words
 from sessions_app.records import CALL, IMAGE, TEXT, THINKING
 
-PEEK = 110  # characters of a folded thought
+PEEK = 110  # characters of what is folded
 
 
 class Picture(NamedTuple):
@@ -44,9 +44,10 @@ class OpenSide(NamedTuple):
 class Block(NamedTuple):
     """One piece; what it is says which of the fields are set."""
 
-    kind: str  # words, thinking, call, image
+    kind: str  # words, folded, call, image
     html: SafeString = SafeString()
-    peek: SafeString = SafeString()
+    peek: SafeString = SafeString()  # the beginning of what is folded
+    name: str = ""  # of what is folded
     call: CallView | None = None
     picture: Picture | None = None
 
@@ -80,9 +81,9 @@ def blocks_of(
         elif piece.kind == IMAGE and piece.ordinal < len(own):
             out.append(Block("image", picture=_picture(own[piece.ordinal])))
         elif piece.kind == THINKING and piece.text.strip():
-            shown = markdown.render(piece.text.strip(), setting.budget)
-            peek = one_line(piece.text.replace("**", ""), PEEK)
-            out.append(Block("thinking", shown, peek))
+            out.append(_folded(_("Thinking"), piece.text.strip(), setting.budget))
+        elif piece.kind == TEXT and look == "divider" and len(piece.text) > PEEK:
+            out.append(_folded(_("Summary"), piece.text.strip(), setting.budget))
         elif piece.kind == TEXT and piece.text.strip():
             out.append(Block("words", _spoken(piece.text.strip(), look, setting.budget)))
     return out
@@ -116,8 +117,14 @@ def show_all(size: int) -> str:
     return _("Show all %(count)s characters") % {"count": figures.grouped(size)}
 
 
+def _folded(name: str, text: str, budget: Budget) -> Block:
+    """Words that are read on demand: thoughts, and what a compaction made of the conversation."""
+    peek = one_line(text.replace("**", ""), PEEK)
+    return Block("folded", markdown.render(text, budget), peek, name)
+
+
 def _spoken(text: str, look: str, budget: Budget) -> SafeString:
-    """Answers and summaries are Markdown; the words of people stay as they typed them."""
+    """Answers are Markdown; the words of people stay as they typed them."""
     if look in ("answer", "divider"):
         return markdown.render(text, budget)
     return mark_safe(f'<p class="plain" dir="auto">{prose(text)}</p>')

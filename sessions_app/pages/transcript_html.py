@@ -80,8 +80,8 @@ class Patterns(dict[str, str]):
         if block.picture is not None:
             context = {"picture": block.picture, "base": self.base}
             return render_to_string("transcript/_image.html", context)
-        if block.kind == "thinking":
-            return self.fill("thinking", html=block.html, peek=block.peek)
+        if block.kind == "folded":
+            return self.fill("folded", html=block.html, peek=block.peek, name=block.name)
         return self.fill("words", html=block.html)
 
     def call(self, view: CallView) -> str:

@@ -169,6 +169,15 @@ def test_each_kind_has_its_look(
     assert f'class="message is-{look}"' in page(owner_client, session)
 
 
+def test_what_a_compaction_says_is_folded(owner_client: Client, session: AgentSession) -> None:
+    make_message(session, "Compacted", role="system", kind="compaction")
+    make_message(session, "## Summary\n\n" + "long " * 50, kind="compaction")
+    html = page(owner_client, session)
+    assert html.count("Conversation compacted") == 2
+    assert html.count('<details class="folded">') == 1
+    assert '<h3 class="md-h2">Summary</h3>' in html
+
+
 def test_long_words_are_cut_with_a_link_to_all_of_them(
     owner_client: Client, session: AgentSession
 ) -> None:
