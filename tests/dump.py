@@ -1,145 +1,171 @@
 """Everything that is stored, in words that two ways of reading the same files must share.
 
 Ids, revisions, short ids and the server's own times are left out: they tell when something was
-stored, not what.
+stored, not what. A fixed number of queries, whatever there is.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
+
+from django.apps import apps
+from django.db.models import Model
 
 from sessions_app import packing
 from sessions_app.models import (
     AgentSession,
+    Artifact,
+    Attachment,
     IngestProblem,
+    Message,
     Project,
     RawFile,
-    RawPart,
     Relation,
     SessionAlias,
+    SessionTag,
+    SessionUsage,
+    Snapshot,
+    ToolCall,
     Usage,
     UsageRollup,
 )
-from tests.invariants import raw_bytes
+from tests.invariants import all_raw_bytes
 
 STARTED = datetime.now(UTC)
-FACTS = [
-    field.name
-    for field in AgentSession._meta.concrete_fields
-    if field.name not in ("id", "short_id", "received_at", "revision", "audience")
-]
-CALL = ("ordinal", "call_id", "name", "input_preview", "input_size", "output_preview",
-        "output_size", "is_error", "exit_code", "ended", "ended_at", "metadata")  # fmt: skip
+Row = dict[str, Any]
+Grouped = dict[Any, list[Any]]
 
 
 def dump() -> dict[str, Any]:
     """The whole store."""
+    sessions = {row.pk: row for row in AgentSession.objects.all()}
+    names = {pk: f"{row.collector_id}/{row.backend}/{row.identity}" for pk, row in sessions.items()}
+    names[None] = None  # type: ignore[index, assignment]
+    projects = dict(Project.objects.values_list("pk", "key"))
+    told = _told_of_sessions()
     return {
-        "sessions": {name_of(row): session(row) for row in _sessions()},
-        "usage": {row.key: _plain(row, ("id", "key")) for row in _usages()},
-        "rollups": sorted(map(str, (_plain(row, ("id",)) for row in _rollups()))),
+        "sessions": {
+            names[pk]: _facts(row, projects) | {key: rows[pk] for key, rows in told.items()}
+            for pk, row in sessions.items()
+        },
+        "usage": {
+            row["key"]: row | {"session": names[row["session"]]}
+            for row in rows_of(Usage, "id")
+        },
+        "rollups": sorted(
+            str(row | {"session": names[row["session"]]}) for row in rows_of(UsageRollup, "id")
+        ),
         "relations": sorted(
-            (name_of(row.child), row.kind, row.parent and name_of(row.parent), row.call_id,
-             row.forked_at_seq if row.forked_at_seq else 0,
-             row.parent_identity if row.kind != "continuation" else "")
-            for row in Relation.objects.select_related("child", "parent")
+            str(row | {
+                "child": names[row["child"]], "parent": names[row["parent"]],
+                "parent_identity": row["kind"] != "continuation" and row["parent_identity"],
+            })
+            for row in rows_of(Relation, "id")
         ),
-        "aliases": sorted(
-            (row.name, name_of(row.session))
-            for row in SessionAlias.objects.select_related("session")
-        ),
+        "aliases": sorted((row.name, names[row.session_id]) for row in SessionAlias.objects.all()),
         "problems": sorted(
             IngestProblem.objects.values_list("source", "path", "line", "reason", "sample")
         ),
-        "files": {(row.host, row.path): raw_file(row) for row in _files()},
+        "files": _files(names),
         "projects": sorted(Project.objects.values_list("key", "name", "is_open")),
     }  # fmt: skip
 
 
-def _sessions() -> Any:
-    return AgentSession.objects.order_by("pk")
-
-
-def _usages() -> Any:
-    return Usage.objects.select_related("session")
-
-
-def _rollups() -> Any:
-    return UsageRollup.objects.select_related("session")
-
-
-def _files() -> Any:
-    return RawFile.objects.select_related("session")
-
-
-def name_of(session: AgentSession) -> str:
-    """A session's name that is the same in every run."""
-    return f"{session.collector_id}/{session.backend}/{session.identity}"
+def rows_of(model: type[Model], *without: str) -> Iterable[Row]:
+    """Every row of a table as a dict, without these columns."""
+    names = [field.name for field in model._meta.concrete_fields if field.name not in without]
+    for values in model._default_manager.order_by("pk").values_list(*names):
+        yield {name: _shown(value) for name, value in zip(names, values, strict=True)}
 
 
 def _shown(value: Any) -> Any:
-    if isinstance(value, AgentSession):
-        return name_of(value)
-    if isinstance(value, Project):
-        return value.key
     # A time after now counts as the time of receipt, which every run has for itself.
     return "now" if isinstance(value, datetime) and value >= STARTED else value
 
 
-def _plain(row: Any, without: tuple[str, ...]) -> dict[str, Any]:
+def _facts(row: AgentSession, projects: dict[int, str]) -> Row:
+    without = ("id", "short_id", "received_at", "revision", "audience", "project")
     names = [field.name for field in row._meta.concrete_fields if field.name not in without]
-    return {name: _shown(getattr(row, name)) for name in names}
+    facts = {name: _shown(getattr(row, row._meta.get_field(name).attname)) for name in names}  # type: ignore[union-attr]
+    return facts | {"project": projects.get(row.project_id or 0)}
 
 
-def session(row: AgentSession) -> dict[str, Any]:
-    """One session with all that hangs on it."""
+def _told_of_sessions() -> dict[str, Grouped]:
+    messages, places = _messages()
+    usage: Grouped = defaultdict(list)
+    for session, key, message, waits in SessionUsage.objects.order_by("usage__key").values_list(
+        "session", "usage__key", "message", "waits_for"
+    ):
+        usage[session].append((key, places.get(message), waits))
+    tags: Grouped = defaultdict(list)
+    for session, name in SessionTag.objects.order_by("tag__name").values_list(
+        "session", "tag__name"
+    ):
+        tags[session].append(name)
+    snapshots: Grouped = defaultdict(list)
+    for row in rows_of(Snapshot, "id", "received_at"):
+        packed = row.pop("packed")
+        state = packed and packing.unpack(packed)
+        snapshots[row.pop("session")].append(row | {"state": state})
+    artifacts: Grouped = defaultdict(list)
+    for session, *row in Artifact.objects.values_list("session", "path", "sha256", "size"):
+        artifacts[session].append(row)
     return {
-        **{name: _shown(getattr(row, name)) for name in FACTS},
-        "tags": sorted(row.tag_links.values_list("tag__name", flat=True)),
-        "messages": [message(item) for item in row.messages.order_by("seq")],
-        "usage": sorted(row.usage_links.values_list("usage__key", "message__seq")),
-        "snapshots": [_plain(item, ("id", "session", "received_at", "packed")) | {"state": item.packed
-                      and packing.unpack(item.packed)} for item in row.snapshots.order_by("step")],
-        "artifacts": list(row.artifacts.values_list("path", "sha256", "size")),
+        "messages": messages, "usage": usage, "tags": tags, "snapshots": snapshots,
+        "artifacts": artifacts,
     }  # fmt: skip
 
 
-def message(row: Any) -> dict[str, Any]:
-    """One message with its calls and images."""
-    calls = [
-        {name: _shown(getattr(call, name)) for name in CALL}
-        | {
-            "input": packing.unpack_text(call.input_preview, call.input_packed),
-            "output": packing.unpack_text(call.output_preview, call.output_packed),
+def _messages() -> tuple[Grouped, dict[int, int]]:
+    """The messages of each session with their calls and images; and id -> seq."""
+    calls: Grouped = defaultdict(list)
+    for row in rows_of(ToolCall, "id", "session"):
+        row["input"] = packing.unpack_text(row["input_preview"], row.pop("input_packed"))
+        row["output"] = packing.unpack_text(row["output_preview"], row.pop("output_packed"))
+        calls[row.pop("message")].append(row)
+    images: Grouped = defaultdict(list)
+    for message, *image in Attachment.objects.order_by("call_id", "ordinal").values_list(
+        "message", "call_id", "media_type", "sha256", "size"
+    ):
+        images[message].append(image)
+    messages: Grouped = defaultdict(list)
+    places = {}
+    for row in rows_of(Message, "revision", "received_at"):
+        pk = row.pop("id")
+        places[pk] = row["seq"]
+        row["calls"] = sorted(calls[pk], key=lambda call: call["ordinal"])
+        messages[row.pop("session")].append(row | {"images": images[pk]})
+    for rows in messages.values():
+        rows.sort(key=lambda row: row["seq"])
+    return messages, places
+
+
+def _files(names: dict[int, str]) -> dict[str, Row]:
+    """The files with the hash of their bytes in every generation."""
+    found = {}
+    data = all_raw_bytes()
+    for row in rows_of(RawFile, "first_read_at", "last_read_at", "reader_state"):
+        pk = row.pop("id")
+        row["session"] = names[row["session"]]
+        hashes = {
+            generation: hashlib.sha256(data[pk, generation]).hexdigest()
+            for generation in range(1, row["generation"] + 1)
+            if (pk, generation) in data
         }
-        for call in row.calls.order_by("ordinal")
-    ]
-    images = row.attachments.order_by("call_id", "ordinal")
-    return _plain(row, ("id", "session", "revision", "received_at")) | {
-        "calls": calls,
-        "images": list(images.values_list("call_id", "media_type", "sha256", "size")),
-    }
+        found[f"{row['host']}:{row['path']}"] = row | {"bytes": hashes}
+    return found
 
 
-def raw_file(row: RawFile) -> dict[str, Any]:
-    """A file with the hash of its bytes in every generation."""
-    parts = RawPart.objects.filter(file=row)
-    generations = sorted(set(parts.values_list("generation", flat=True)))
-    times = ("id", "first_read_at", "last_read_at", "reader_state")
-    return _plain(row, times) | {
-        "bytes": [hashlib.sha256(raw_bytes(row, item)).hexdigest() for item in generations]
-    }
-
-
-def all_rows() -> dict[str, list[tuple[Any, ...]]]:
+def all_rows() -> dict[str, list[str]]:
     """Every row of every table of ours, ids and times included: equal = nothing was written."""
-    from django.apps import apps
-
+    models = apps.get_app_config("sessions_app").get_models()
     return {
-        model.__name__: sorted(map(repr, model._default_manager.values_list()))  # type: ignore[misc]
-        for model in apps.get_app_config("sessions_app").get_models()
+        model.__name__: [repr(row) for row in model._default_manager.order_by("pk").values_list()]
+        for model in models
     }
 
 
@@ -153,3 +179,9 @@ def differences(one: Any, two: Any, place: str = "") -> list[str]:
         pairs = enumerate(zip(one, two, strict=True))
         return [line for at, pair in pairs for line in differences(*pair, f"{place}/{at}")]
     return [] if one == two else [f"{place}: {one!r} != {two!r}"]
+
+
+def assert_same(one: Any, two: Any, about: str = "") -> None:
+    """Two dumps are equal, or their first differences are told."""
+    wrong = differences(one, two)
+    assert not wrong, "\n".join([about, *wrong[:20]])

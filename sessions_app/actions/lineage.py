@@ -141,22 +141,44 @@ def _settle_ownership(pairs: Pairs) -> None:
     """Usage in both conversations belongs to the parent, whichever file was read first.
 
     The farthest descendants come first, so that what a grandchild held ends with the oldest.
+    Of two that are not related, as far as is known, it belongs to the one that began earlier.
     """
     if not pairs:
         return
-    ancestry = _ancestry({child for child, _ in pairs} | {parent for _, parent in pairs})
-    depths = {pk: _depth(pk, ancestry) for pk in ancestry}
+    ancestry = _ancestry({pk for pair in pairs for pk in pair})
+    depths = {pk: len(_before(pk, ancestry)) for pk in ancestry}
     links = [(child, parent) for child, parents in ancestry.items() for parent in parents]
     moved: set[int] = set()
     for child, parent in sorted(links, key=lambda link: -depths[link[0]]):
-        if (child, parent) in pairs or child in moved:
-            owned = Usage.objects.filter(session=child, links__session=parent)
-            keys = list(owned.values_list("pk", flat=True))
-            for group in in_groups(keys):
-                Usage.objects.filter(pk__in=group).update(session=parent)
-            moved |= {child, parent} if keys else set()
+        if ((child, parent) in pairs or child in moved) and _move(child, parent):
+            moved |= {child, parent}
+    strangers = {
+        (owner, holder)
+        for owner, holder in pairs
+        if holder not in _before(owner, ancestry) and owner not in _before(holder, ancestry)
+    }
+    for owner, holder in _to_older(strangers):
+        if _move(owner, holder):
+            moved |= {owner, holder}
     rebuild_rollups(moved)
     recount_stored(moved)
+
+
+def _move(owner: int, holder: int) -> bool:
+    """Give what both hold from one to the other; answers whether there was any."""
+    rows = Usage.objects.filter(session=owner, links__session=holder).values_list("pk", flat=True)
+    keys = list(rows)
+    for group in in_groups(keys):
+        Usage.objects.filter(pk__in=group).update(session=holder)
+    return bool(keys)
+
+
+def _to_older(pairs: Pairs) -> list[tuple[int, int]]:
+    """Those of these (owner, holder) whose holder is the older session, the oldest first."""
+    rows = AgentSession.objects.filter(pk__in={pk for pair in pairs for pk in pair})
+    born = {pk: key for pk, *key in rows.values_list("pk", "created_at", "identity", "pk")}
+    older = [pair for pair in pairs if born[pair[1]] < born[pair[0]]]
+    return sorted(older, key=lambda pair: born[pair[1]])
 
 
 def _ancestry(sessions: set[int]) -> dict[int, set[int]]:
@@ -173,11 +195,10 @@ def _ancestry(sessions: set[int]) -> dict[int, set[int]]:
     return found
 
 
-def _depth(pk: int, ancestry: dict[int, set[int]]) -> int:
-    """How many generations lie before it; a circle that a forged file tells ends somewhere."""
-    seen = {pk}
-    generation, depth = {pk}, 0
+def _before(pk: int, ancestry: dict[int, set[int]]) -> set[int]:
+    """All that lie before it; a circle that a forged file tells ends somewhere."""
+    seen: set[int] = set()
+    generation = {pk}
     while generation := {up for low in generation for up in ancestry[low]} - seen:
         seen |= generation
-        depth += 1
-    return depth
+    return seen

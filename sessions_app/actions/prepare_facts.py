@@ -56,6 +56,7 @@ def clean_facts(
     for relation in record.relations:
         relation.parent_identity = border.clean_name(relation.parent_identity, IDENTITY)
         relation.call_id = clean_key(relation.call_id)
+        relation.message_key = clean_key(relation.message_key)
     _clean_files(record, now)
 
 

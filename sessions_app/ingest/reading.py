@@ -132,7 +132,8 @@ def _part(unit: Unit, held: Held, now: datetime, told: set[str], *, last: bool) 
         # A run that is cut off here must find the file changed.
         held.state.size, held.state.mtime_ns = held.state.offset, 0
         states = [*own, held.state] if held.is_further or not own else own
-    if record.last_active is None and record.messages:
+    # Only at the start: once a session has times of its own, the file's would outlive them.
+    if record.last_active is None and record.messages and first and unit.position is None:
         record.last_active = datetime.fromtimestamp(unit.main.mtime_ns / 1e9, tz=now.tzinfo)
     return FilePart(
         unit.agent,

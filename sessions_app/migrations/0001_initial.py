@@ -404,6 +404,7 @@ class Migration(migrations.Migration):
             name='SessionUsage',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('waits_for', models.CharField(max_length=200, null=True)),
                 ('message', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='usage_links', to='sessions_app.message')),
                 ('session', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='usage_links', to='sessions_app.agentsession')),
                 ('usage', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links', to='sessions_app.usage')),
@@ -570,6 +571,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='usage',
             index=models.Index(fields=['at'], name='usage_at'),
+        ),
+        migrations.AddIndex(
+            model_name='sessionusage',
+            index=models.Index(condition=models.Q(('waits_for__isnull', False)), fields=['session'], name='usage_waits'),
         ),
         migrations.AddConstraint(
             model_name='sessionusage',

@@ -48,10 +48,17 @@ class SessionUsage(models.Model):
     )
     usage = models.ForeignKey(Usage, models.CASCADE, related_name="links")
     message = models.ForeignKey("Message", models.SET_NULL, null=True, related_name="usage_links")
+    # Some agents write what a response cost before they write it: the key that will hold it.
+    waits_for = models.CharField(max_length=200, null=True)  # noqa: DJ001 (partial index)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["session", "usage"], name="usage_once_a_session"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["session"], condition=Q(waits_for__isnull=False), name="usage_waits"
+            ),
         ]
 
     def __str__(self) -> str:

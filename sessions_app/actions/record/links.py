@@ -89,18 +89,27 @@ def _record_relations(entries: Sequence[Entry], by: Collector) -> Pairs:
     if not told:
         return set()
     parents = _named({link.parent_identity for _, link in told}, by)
-    rows = []
+    stored = Relation.objects.filter(child__in=[child.pk for child, _ in told])
+    have = {(link.child_id, link.kind, link.parent_identity): link for link in stored}
+    fresh: dict[tuple[int, str, str], Relation] = {}
     for child, link in told:
         parent = parents.get((child.backend, link.parent_identity))
         # A record may name the session itself, or another name of it.
-        if link.parent_identity != child.identity and parent != child.pk:
-            rows.append(
-                Relation(child=child, parent_id=parent, parent_identity=link.parent_identity,
-                         kind=link.kind, call_id=link.call_id)
-            )  # fmt: skip
-    Relation.objects.bulk_create(rows, ignore_conflicts=True)
+        if link.parent_identity == child.identity or parent == child.pk:
+            continue
+        key = (child.pk, link.kind, link.parent_identity)
+        row = have.get(key) or fresh.setdefault(
+            key,
+            Relation(child=child, parent_id=parent, parent_identity=link.parent_identity,
+                     kind=link.kind),
+        )  # fmt: skip
+        if link.call_id and link.call_id != row.call_id:
+            row.call_id = link.call_id
+            if key in have:
+                row.save(update_fields=["call_id"])
+    Relation.objects.bulk_create(fresh.values())
     _record_places(told)
-    return {(row.child_id, row.parent_id) for row in rows if row.parent_id is not None}
+    return {(row.child_id, row.parent_id) for row in fresh.values() if row.parent_id is not None}
 
 
 def _record_places(told: Sequence[tuple[AgentSession, RelationRecord]]) -> None:

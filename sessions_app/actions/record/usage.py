@@ -27,7 +27,7 @@ from sessions_app.models.fields import NANO
 from sessions_app.prices import price_usage
 from sessions_app.records import UsageRecord
 
-LINK_COLUMNS = ("id", "session_id", "usage_id", "message_id")
+LINK_COLUMNS = ("id", "session_id", "usage_id", "message_id", "waits_for")
 
 
 def record(entries: Sequence[Entry], by: Collector) -> set[tuple[int, int]]:
@@ -35,6 +35,7 @@ def record(entries: Sequence[Entry], by: Collector) -> set[tuple[int, int]]:
 
     Answers where sessions met: (session that now holds a response, session that owns it).
     """
+    _close_waiting(entries)
     told: list[Told] = []
     if settings.SESSIONS_STORE_TOKEN_USAGE:
         told = [(entry, item) for entry in entries for item in _largest(entry)]
@@ -68,13 +69,20 @@ def record(entries: Sequence[Entry], by: Collector) -> set[tuple[int, int]]:
 
 
 def _largest(entry: Entry) -> list[UsageRecord]:
-    """The largest usage for each key of this part."""
+    """The largest usage for each key of this part; of equal ones the first that was written."""
     best: dict[str, UsageRecord] = {}
     for item in entry.part.record.usages:
         have = best.get(item.key)
-        if have is None or item.total > have.total:
+        if have is None or item.total > have.total or _is_earlier(item, have):
             best[item.key] = item
     return list(best.values())
+
+
+def _is_earlier(item: UsageRecord, have: UsageRecord | UsageRow) -> bool:
+    """Whether this is the original of which the other is a copy: some copies get new times."""
+    if item.at is None or item.total != have.total:
+        return False
+    return have.at is None or item.at < have.at
 
 
 def _known(keys: Iterable[str]) -> dict[str, UsageRow]:
@@ -98,7 +106,7 @@ def _linked(told: Sequence[Told]) -> set[tuple[int, str]]:
 
 def _is_better(usage: UsageRow, item: UsageRecord) -> bool:
     if not usage.is_summary:
-        return item.total > usage.total
+        return item.total > usage.total or _is_earlier(item, usage)
     have = usage.cost if usage.is_recorded else None
     return item.summary and (item.total, item.cost, item.model) != (usage.total, have, usage.model)
 
@@ -143,10 +151,23 @@ def _write(fresh: Sequence[UsageRow], links: Sequence[tuple[Entry, UsageRow, str
         SessionUsage,
         LINK_COLUMNS,
         [
-            (pk, entry.session.pk, usage.pk, entry.message_ids.get(key))
+            (pk, entry.session.pk, usage.pk, message, key if key and message is None else None)
             for pk, (entry, usage, key) in zip(ids, links, strict=True)
+            for message in [entry.message_ids.get(key)]
         ],
     )
+
+
+def _close_waiting(entries: Sequence[Entry]) -> None:
+    """Link responses to messages that came in a later reading than what they cost."""
+    old = {entry.session.pk: entry for entry in entries if not entry.is_new}
+    waiting = SessionUsage.objects.filter(session__in=old, waits_for__isnull=False)
+    rows = [
+        (message, None, pk)
+        for pk, session, key in waiting.values_list("pk", "session_id", "waits_for")
+        if (message := old[session].message_ids.get(key or "")) is not None
+    ]
+    update_rows(SessionUsage, ("message_id", "waits_for"), rows)
 
 
 def _row(usage: UsageRow, moment: Callable[[datetime], Any]) -> tuple[Any, ...]:
