@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from typing import Protocol
 
-from django.http import HttpResponse
+
+class Answer(Protocol):
+    @property
+    def content(self) -> bytes: ...
 
 
-def squeezed(response: HttpResponse) -> str:
+def squeezed(response: Answer) -> str:
     text = re.sub(r"\s+", " ", response.content.decode())
     return unescape(re.sub(r"(?<=>) | (?=<)", "", text))
