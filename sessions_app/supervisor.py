@@ -49,7 +49,7 @@ class Child:
         if not self.process and now >= self.start_at:
             self.started_at = now
             self.process = subprocess.Popen(
-                [sys.executable, *self.command],
+                [sys.executable, "-u", *self.command],  # a log file shows each line at once
                 pass_fds=self.handles,
                 # A group of its own: Ctrl-C reaches only us, and we end the children in order.
                 process_group=0,

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 from django.conf import settings
 
+from sessions_app.supervisor import end_with_parent
+
 QUICK = {"SESSIONS_INGEST_SECONDS": "1"}
 
 
@@ -37,7 +39,7 @@ class Served:
                 [sys.executable, "manage.py", "serve", *options],
                 cwd=settings.BASE_DIR,
                 env={
-                    **os.environ,
+                    **{key: text for key, text in os.environ.items() if key != "PYTHONUNBUFFERED"},
                     **QUICK,
                     **({"HOME": str(home)} if home else {}),
                     "DATABASE_URL": database,
@@ -48,6 +50,8 @@ class Served:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
+                # Also when the fixture that started it fails before its end.
+                preexec_fn=end_with_parent,
             )
 
     def get(self, path: str, patience: float = 180) -> tuple[int, str]:
