@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -25,10 +23,9 @@ from sessions_app.models import (
     User,
 )
 from sessions_app.queries.access import ID_LENGTH, SHORTEST_PREFIX
+from sessions_app.queries.moments import BadValue, moment
 
 LONGEST_VALUE = 200
-SPAN = re.compile(r"(\d{1,4})([hdw])")
-SPAN_HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 YES = {"1", "true", "yes", "on"}
 NO = {"0", "false", "no", "off"}
 KINDS = {
@@ -41,10 +38,6 @@ KINDS = {
 # Not "kind is main": SQLite would take the index of kinds, and read the whole archive for
 # a filter that has an index of its own.
 MAIN = ~Q(kind=AgentSession.Kind.SUBAGENT)
-
-
-class BadValue(ValueError):
-    """The message is a sentence for the person who asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,30 +152,11 @@ def _kind(asking: Asking, values: list[str]) -> Q:
 
 
 def _since(asking: Asking, values: list[str]) -> Q:
-    return Q(last_active__gte=_moment(values[-1], asking.now))
+    return Q(last_active__gte=moment(values[-1], asking.now))
 
 
 def _until(asking: Asking, values: list[str]) -> Q:
-    return Q(last_active__lt=_moment(values[-1], asking.now, end_of_day=True))
-
-
-def _moment(text: str, now: datetime, *, end_of_day: bool = False) -> datetime:
-    """A day or moment in the zone of the reader, or a span back from now: 12h, 30d, 4w."""
-    span = SPAN.fullmatch(text)
-    try:
-        if span:
-            return now - timedelta(hours=int(span[1]) * SPAN_HOURS[span[2]])
-        moment = datetime.fromisoformat(text)
-        if end_of_day and len(text) <= len("2026-11-21"):
-            moment += timedelta(days=1)
-        if timezone.is_naive(moment):
-            moment = timezone.make_aware(moment)
-        return moment.astimezone(now.tzinfo)
-    except (ValueError, OverflowError) as error:
-        raise BadValue(
-            _("“%(value)s” is no date. Write 2026-11-21, or 30d for the last 30 days.")
-            % {"value": text}
-        ) from error
+    return Q(last_active__lt=moment(values[-1], asking.now, end_of_day=True))
 
 
 HAS: dict[str, tuple[str | Promise, Callable[[], Q]]] = {
