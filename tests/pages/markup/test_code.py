@@ -42,12 +42,10 @@ def test_the_memory_keeps_to_its_size() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(code.LANGUAGES.values())))
-def test_every_lexer_keeps_to_its_time_and_loses_nothing(name: str) -> None:
+def test_no_lexer_loses_anything_when_its_time_is_over(name: str) -> None:
     for piece in ("'", "/*", "a.", "{{", "0x", "a\n", "a ", "\n ", "_", "<!--", '"""', "-", "$("):
         text = piece * (code.LIMIT // len(piece))
-        started = time.process_time()
         html = code.colour(text, name, Budget(colours=0.02))
-        assert time.process_time() - started < 0.5, piece
         assert unescape(re.sub("<[^>]*>", "", html)) == text
 
 
