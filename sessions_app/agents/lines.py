@@ -19,6 +19,7 @@ MAX_LINE = 64 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 SAMPLE = 160
 MOST_REPAIRS = 20
+MOST_LISTED = 200  # problems of one part; of a binary file every line is one
 EPOCH_MS = 10**11  # a larger number of seconds would be after the year 5138
 # Where msgspec found the wrong shape: "... - at `$.message.content[0].text`".
 WRONG_PLACE = re.compile(r" - at `\$(.+)`$")
@@ -145,6 +146,7 @@ class LineReader:
         self.kind = kind
         self.decode = msgspec.json.Decoder(kind).decode
         self.problems: list[Problem] = []
+        self.unlisted: list[int] = []  # first and last line and how many, of those beyond
 
     def struct(self, line: Line) -> Any | None:
         """The decoded line; None for a blank or bad one, and the bad one is in `problems`."""
@@ -185,17 +187,31 @@ class LineReader:
         """Count this line as a problem, with its first bytes made printable."""
         if self.problems and self.problems[-1].line == line.number:
             return  # one problem a line is enough
+        if len(self.problems) >= MOST_LISTED:
+            self._count(line)
+            return
         sample = ascii(line.data[:SAMPLE].decode("utf-8", "replace"))[1:-1]
         self.problems.append(Problem(self.path, reason[:300], line.number, sample[:SAMPLE]))
 
     def forgive(self, line: Line) -> None:
         """Take back what was said of this line: nothing of it is used."""
-        if self.problems and self.problems[-1].line == line.number:
+        if self.unlisted and self.unlisted[1] == line.number:
+            self.unlisted[2] -= 1
+        elif self.problems and self.problems[-1].line == line.number:
             self.problems.pop()
+
+    def _count(self, line: Line) -> None:
+        first, last, count = self.unlisted or (line.number, 0, 0)
+        self.unlisted = [first, line.number, count + (last != line.number)]
 
     def take_problems(self) -> list[Problem]:
         """The problems since the last call."""
         taken, self.problems = self.problems, []
+        if self.unlisted and self.unlisted[2]:
+            first, last, count = self.unlisted
+            reason = f"{count} more lines from here to line {last} could not be read"
+            taken.append(Problem(self.path, reason, first))
+        self.unlisted = []
         return taken
 
 

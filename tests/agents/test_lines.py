@@ -294,3 +294,18 @@ def test_a_forgiven_line_is_no_problem(tmp_path: Path) -> None:
         reader.struct(line)
     reader.forgive(line)
     assert [problem.line for problem in reader.problems] == [1]
+
+
+def test_of_a_binary_file_not_every_line_is_listed(tmp_path: Path) -> None:
+    path = tmp_path / "binary.jsonl"
+    path.write_bytes(b"\xff\n" * (lines.MOST_LISTED + 50) + b'{"a": 1}\n')
+    source = SourceFile(path, root=tmp_path)
+    reader = LineReader(source, dict[str, int])
+    good = [struct for line in source.lines() if (struct := reader.struct(line))]
+    *listed, rest = reader.take_problems()
+    assert (good, len(listed)) == ([{"a": 1}], lines.MOST_LISTED)
+    assert (rest.line, rest.reason) == (
+        201,
+        "50 more lines from here to line 250 could not be read",
+    )
+    assert reader.take_problems() == []
