@@ -112,8 +112,8 @@ def _told_of_sessions() -> dict[str, Grouped]:
         state = packed and packing.unpack(packed)
         snapshots[row.pop("session")].append(row | {"state": state})
     artifacts: Grouped = defaultdict(list)
-    for session, *row in Artifact.objects.values_list("session", "path", "sha256", "size"):
-        artifacts[session].append(row)
+    for session, *stored in Artifact.objects.values_list("session", "path", "sha256", "size"):
+        artifacts[session].append(stored)
     return {
         "messages": messages, "usage": usage, "tags": tags, "snapshots": snapshots,
         "artifacts": artifacts,

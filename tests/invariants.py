@@ -102,9 +102,9 @@ def check_tokens(sessions: Iterable[AgentSession]) -> None:
     usages = {usage.pk: usage for usage in usage_rows(Usage.objects.all())}
     held: dict[int, list[UsageRow]] = defaultdict(list)
     links = SessionUsage.objects.values_list("session", "usage", "message__session")
-    for session, usage, message_session in links:
-        held[session].append(usages[usage])
-        assert message_session in (None, session)
+    for holder, usage_id, message_session in links:
+        held[holder].append(usages[usage_id])
+        assert message_session in (None, holder)
     for session in sessions:
         mine = held[session.pk]
         inherited = [usage for usage in mine if usage.session_id != session.pk]

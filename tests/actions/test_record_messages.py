@@ -23,7 +23,7 @@ def calling(key: str, *calls: str, words: str = "") -> MessageRecord:
 
 def answered() -> list[tuple[str, str, bool]]:
     rows = ToolCall.objects.order_by("pk").values_list("call_id", "output_preview", "ended")
-    return [tuple(row) for row in rows]
+    return list(rows)
 
 
 def test_a_result_that_comes_later_finds_its_call(tell: Recorder) -> None:

@@ -98,7 +98,7 @@ def test_a_sum_gives_way_beside_a_sum_of_another_session(tell: Recorder) -> None
 
 def test_a_sum_follows_its_record(tell: Recorder) -> None:
     for tokens, cost in [(10, None), (20, None), (20, "0.5"), (20, "0.75"), (15, "0.75")]:
-        money = cost and Decimal(cost)
+        money = Decimal(cost) if cost else None
         tell(told(usages=[UsageRecord("sum", input=tokens, cost=money, summary=True, at=START)]))
         session = only_session()
         assert (session.total_tokens, session.recorded_cost) == (tokens, Decimal(cost or 0))
