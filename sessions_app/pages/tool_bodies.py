@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from django.utils.html import escape
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from sessions_app.pages import tool_calls
@@ -176,7 +176,7 @@ def _plan(value: dict[str, Any], pen: Pen) -> Iterator[Section]:
             f'<li class="is-{css}"><span aria-hidden="true">{sign}</span>'
             f'<span class="visually-hidden">{escape(word)}</span> <span>{shown}</span></li>'
         )
-    yield Section("plan", mark_safe(f'<ul class="plan">{"".join(out)}</ul>'))
+    yield Section("plan", SafeString(f'<ul class="plan">{"".join(out)}</ul>'))
 
 
 def _fields(value: dict[str, Any], pen: Pen) -> Iterator[Section]:
@@ -189,7 +189,7 @@ def _fields(value: dict[str, Any], pen: Pen) -> Iterator[Section]:
         label = characters.one_line(str(name), SHORT)
         rows.append(f"<div><dt>{label}</dt><dd>{_field(item, pen)}</dd></div>")
     if rows:
-        yield Section("fields", mark_safe(f'<dl class="fields">{"".join(rows)}</dl>'))
+        yield Section("fields", SafeString(f'<dl class="fields">{"".join(rows)}</dl>'))
 
 
 def _field(item: Any, pen: Pen) -> str:

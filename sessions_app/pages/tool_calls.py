@@ -16,6 +16,7 @@ from sessions_app.models import AgentSession, ToolCall
 from sessions_app.pages.markup import structured
 from sessions_app.pages.markup.characters import label, one_line
 from sessions_app.pages.session_rows import session_title
+from sessions_app.queries.transcript import Called
 
 SUMMARY = 160  # characters
 SHORTEST = 0.5  # seconds that are worth telling
@@ -53,6 +54,7 @@ FILE_OF_PATCH = re.compile(r"^(?:\*\*\* (?:Update|Add|Delete) File: |\+\+\+ (?:b
 LISTED = re.compile(r'"(?:command|cmd)"\s*:\s*\[')
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"?')
 SHELLS = ("sh", "bash", "zsh", "/bin/sh", "/bin/bash", "/bin/zsh", "/usr/bin/bash")
+# state -> its word and its icon
 STATES = {
     "ok": (gettext_lazy("ok"), "check"),
     "error": (gettext_lazy("error"), "close"),
@@ -68,9 +70,7 @@ class CallView(NamedTuple):
     name: str
     icon: str
     about: SafeString
-    state: str  # ok, error, running, open
-    word: str
-    sign: str  # the icon of the state
+    state: str  # one of STATES
     took: str = ""
     bad_end: str = ""
     complaint: SafeString = SafeString()  # how the result of a failed call begins
@@ -79,14 +79,13 @@ class CallView(NamedTuple):
 
 
 def call_view(
-    call: ToolCall,
+    call: ToolCall | Called,
     session: AgentSession,
     started: datetime | None,
     children: Mapping[str, AgentSession],
 ) -> CallView:
     """`started`: when the message was said that holds the call."""
-    family, state = family_of(call.name), _state(call, session)
-    word, sign = STATES[state]
+    family = family_of(call.name)
     took = (call.ended_at - started).total_seconds() if call.ended_at and started else 0
     child = children.get(call.call_id)
     return CallView(
@@ -94,9 +93,7 @@ def call_view(
         label(call.name) or _("unknown tool"),
         ICONS.get(family, "tool"),
         one_line(telling(family, call.input_preview, session.work_dir), SUMMARY),
-        state,
-        str(word),
-        sign,
+        _state(call, session),
         duration(took) if took >= SHORTEST else "",
         _("exit %(code)d") % {"code": call.exit_code} if call.exit_code else "",
         one_line(call.output_preview, SUMMARY) if call.is_error else SafeString(),
@@ -149,7 +146,7 @@ def _guessed(text: str, names: tuple[str, ...]) -> str:
     return next((found for name in names if (found := structured.field(text, name))), "")
 
 
-def _state(call: ToolCall, session: AgentSession) -> str:
+def _state(call: ToolCall | Called, session: AgentSession) -> str:
     if call.ended:
         return "error" if call.is_error else "ok"
     return "running" if session.status == AgentSession.Status.ACTIVE else "open"

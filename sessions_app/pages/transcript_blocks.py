@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from sessions_app import figures, packing
-from sessions_app.models import AgentSession, Attachment, Message, ToolCall
+from sessions_app.models import AgentSession, Attachment, ToolCall
 from sessions_app.pages import tool_bodies
 from sessions_app.pages.markup import markdown
 from sessions_app.pages.markup.budget import Budget
@@ -17,7 +17,7 @@ from sessions_app.pages.markup.characters import one_line, prose
 from sessions_app.pages.session_files import image_type
 from sessions_app.pages.tool_bodies import CUT, Section
 from sessions_app.pages.tool_calls import CallView, call_view
-from sessions_app.queries.transcript import Words
+from sessions_app.queries.transcript import Called, Said
 from sessions_app.records import CALL, IMAGE, TEXT, THINKING
 
 PEEK = 110  # characters of what is folded
@@ -61,17 +61,16 @@ class Setting(NamedTuple):
 
 
 def blocks_of(
-    message: Message,
-    words: Words,
+    message: Said,
     look: str,
-    calls: Sequence[ToolCall],
+    calls: Sequence[Called],
     images: Sequence[Attachment],
     setting: Setting,
 ) -> list[Block]:
     """The pieces of a message in the order in which they were said."""
     own = [image for image in images if not image.call_id]
     pieces = packing.pieces(
-        words.text, words.thinking, message.layout, calls=len(calls), images=len(own)
+        message.text, message.thinking, message.layout, calls=len(calls), images=len(own)
     )
     out = []
     for piece in pieces:
@@ -127,7 +126,7 @@ def _spoken(text: str, look: str, budget: Budget) -> SafeString:
     """Answers are Markdown; the words of people stay as they typed them."""
     if look in ("answer", "divider"):
         return markdown.render(text, budget)
-    return mark_safe(f'<p class="plain" dir="auto">{prose(text)}</p>')
+    return SafeString(f'<p class="plain" dir="auto">{prose(text)}</p>')
 
 
 def _opened(name: str, title: str, side: tool_bodies.Side, size: int, limit: int) -> OpenSide:

@@ -11,10 +11,10 @@ from html import escape
 
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from sessions_app.models import AgentSession
-from sessions_app.pages.tool_calls import CallView
+from sessions_app.pages.tool_calls import STATES, CallView
 from sessions_app.pages.transcript_blocks import Block
 from sessions_app.pages.transcript_messages import MessageView
 from sessions_app.templatetags.figures import icon
@@ -23,7 +23,7 @@ from sessions_app.templatetags.figures import icon
 def messages_html(views: Iterable[MessageView], session: AgentSession) -> SafeString:
     """All of `views`, each with the day and the gap that stand before it."""
     patterns = Patterns(session)
-    return mark_safe("".join(patterns.message(view) for view in views))
+    return SafeString("".join(patterns.message(view) for view in views))
 
 
 class Patterns(dict[str, str]):
@@ -32,6 +32,7 @@ class Patterns(dict[str, str]):
     def __init__(self, session: AgentSession) -> None:
         super().__init__()
         self.base = reverse("session_detail", args=[session.short_id])
+        self.states = {state: (str(word), icon(sign)) for state, (word, sign) in STATES.items()}
 
     def __missing__(self, name: str) -> str:
         pattern = str.__str__(render_to_string(f"transcript/patterns/{name}.html")).strip()
@@ -43,7 +44,7 @@ class Patterns(dict[str, str]):
             key: value if isinstance(value, SafeString | int) else escape(value)
             for key, value in values.items()
         }
-        return mark_safe(self[name].format(**safe))
+        return SafeString(self[name].format(**safe))
 
     def message(self, view: MessageView) -> str:
         """One message."""
@@ -56,7 +57,7 @@ class Patterns(dict[str, str]):
             look=view.look,
             seq=view.seq,
             title=title,
-            body=mark_safe(body),
+            body=SafeString(body),
             exact=view.exact,
             iso=view.iso,
             clock=view.clock,
@@ -86,6 +87,7 @@ class Patterns(dict[str, str]):
 
     def call(self, view: CallView) -> str:
         """A folded tool call, and what must be seen without opening it."""
+        word, sign = self.states[view.state]
         out = self.fill(
             "call",
             state=view.state,
@@ -95,8 +97,8 @@ class Patterns(dict[str, str]):
             about=view.about,
             bad_end=view.bad_end,
             took=view.took,
-            sign=icon(view.sign),
-            word=view.word,
+            sign=sign,
+            word=word,
             url=f"{self.base}calls/{view.pk}/",
         )
         if view.complaint:

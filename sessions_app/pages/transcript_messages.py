@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from sessions_app import figures
 from sessions_app.models import Message
 from sessions_app.pages.markup.characters import label
 from sessions_app.pages.transcript_blocks import Block, Setting, blocks_of, show_all
-from sessions_app.queries.transcript import TEXT_SHOWN, Spent, Window, words_of
+from sessions_app.queries.transcript import TEXT_SHOWN, Said, Spent, Window
 
 RECENT = timedelta(days=7)  # so long a message's age says more than its date
 PLAIN_SHOWN = 3_000  # characters of what is no answer: prompts hold whole files at times
@@ -68,8 +69,10 @@ def message_views(window: Window, setting: Setting, above: Place | None) -> list
     """The window's messages. Without `above` nothing is known of what stands before them."""
     views = []
     side = Side()
+    # Of an answer none: what an agent says needs no label.
+    headings = {look: str(words) for look, words in HEADINGS.items()} | {"answer": ""}
     for message in window.messages:
-        view = _message_view(message, window, setting)
+        view = _message_view(message, window, setting, headings)
         local = message.at.astimezone(side.zone) if message.at else None
         here = local.date() if local else None
         if local is not None:
@@ -95,7 +98,7 @@ def gap_words(count: int) -> str:
     return words % {"count": figures.grouped(count)}
 
 
-def look_of(message: Message) -> str:
+def look_of(message: Said) -> str:
     """How a message looks, by what kind it is and who said it."""
     if message.kind in LOOKS:
         return LOOKS[message.kind]
@@ -109,21 +112,21 @@ def heading_of(look: str) -> str:
     return str(HEADINGS[look])
 
 
-def _message_view(message: Message, window: Window, setting: Setting) -> MessageView:
+def _message_view(
+    message: Said, window: Window, setting: Setting, headings: Mapping[str, str]
+) -> MessageView:
     look = look_of(message)
     limit = SHOWN.get(look, PLAIN_SHOWN)
-    words = words_of(message)
     calls, images = window.calls.get(message.pk, []), window.images.get(message.pk, [])
-    shown = words._replace(
-        text=setting.budget.cut(words.text, limit),
-        thinking=setting.budget.cut(words.thinking, TEXT_SHOWN),
+    shown = message._replace(
+        text=setting.budget.cut(message.text, limit),
+        thinking=setting.budget.cut(message.thinking, TEXT_SHOWN),
     )
-    blocks = blocks_of(message, shown, look, calls, images, setting)
+    blocks = blocks_of(shown, look, calls, images, setting)
     is_tight = look == "answer" and all(block.call for block in blocks)
     view = MessageView(message.seq, f"{look} is-tight" if is_tight else look, blocks)
-    if look != "answer":
-        view.heading = heading_of(look)
-    size = words.text_size + words.thinking_size
+    view.heading = headings[look]
+    size = message.text_size + message.thinking_size
     if size > len(shown.text) + len(shown.thinking):
         view.cut = show_all(size)
     return view

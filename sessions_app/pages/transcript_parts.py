@@ -74,11 +74,10 @@ def message(request: PageRequest, short_id: str, seq: int) -> HttpResponseBase:
         words = "\n\n".join(part for part in (found.thinking, found.text) if part)
         return text_download(words, session, f"message-{seq}.txt")
     look = look_of(found)
-    said = queries.words_of(found)
-    shown = said._replace(
-        text=said.text[: tool_bodies.MOST], thinking=said.thinking[: tool_bodies.MOST]
+    shown = found._replace(
+        text=found.text[: tool_bodies.MOST], thinking=found.thinking[: tool_bodies.MOST]
     )
-    blocks = blocks_of(found, shown, look, [], [], Setting(session, {}, _budget()))
+    blocks = blocks_of(shown, look, [], [], Setting(session, {}, _budget()))
     name = _("Message %(seq)d") % {"seq": seq}
     context = (
         part_context(session, name)

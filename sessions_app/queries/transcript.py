@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import (
     BigIntegerField,
@@ -39,7 +39,8 @@ RELATED = SAVED = 500  # links, snapshots and artifacts that one page lists
 NOTICES = ("compaction", "error", "command", "note")
 HIDDEN = Q(kind="injected") | (Q(role=Message.Role.SYSTEM) & ~Q(kind__in=NOTICES))
 
-Row = TypeVar("Row", ToolCall, Attachment)
+# The columns of a message that stand before its words in `Said`.
+PLAIN = ("pk", "seq", "revision", "role", "kind", "model", "layout", "at")
 # What a link to a related session shows.
 OF_KIN = ("short_id", "title", "name", "prompt", "status")
 
@@ -59,21 +60,48 @@ class Spent(NamedTuple):
         return self.input + self.output + self.cache_read + self.cache_write
 
 
-class Words(NamedTuple):
-    """What was said and thought in a message, perhaps cut, and how long it is in full."""
+class Said(NamedTuple):
+    """A message of a window: a tuple, because a hundred model instances take longer to make
+    than to read. `text` and `thinking` may be cut, their sizes are those of all of it."""
 
+    pk: int
+    seq: int
+    revision: int
+    role: str
+    kind: str
+    model: str
+    layout: str
+    at: datetime | None
     text: str
     thinking: str
     text_size: int
     thinking_size: int
 
 
+class Called(NamedTuple):
+    """A tool call of a window, likewise; its bodies are fetched when somebody opens it."""
+
+    pk: int
+    message_id: int
+    call_id: str
+    name: str
+    input_preview: str
+    output_preview: str
+    is_error: bool
+    exit_code: int | None
+    ended: bool
+    ended_at: datetime | None
+
+
+Row = TypeVar("Row", Called, Attachment)
+
+
 @dataclass
 class Window:
     """Some messages in a row, with everything that is shown of them."""
 
-    messages: list[Message]
-    calls: dict[int, list[ToolCall]] = field(default_factory=dict)
+    messages: list[Said]
+    calls: dict[int, list[Called]] = field(default_factory=dict)
     images: dict[int, list[Attachment]] = field(default_factory=dict)
     spent: dict[int, Spent] = field(default_factory=dict)
     has_before: bool = False
@@ -132,14 +160,13 @@ def window(session: AgentSession, wanted: Wanted) -> Window:
         if wanted.before is not None:
             rows = rows.filter(seq__lt=wanted.before)
         found = list(rows.order_by("-seq")[: WINDOW + 1])
-        shown = found[:WINDOW][::-1]
         more, other = len(found) > WINDOW, wanted.before is not None and bool(found)
-        return _filled(Window(shown, has_before=more, has_after=other))
+        return _filled(found[:WINDOW][::-1], has_before=more, has_after=other)
     after = wanted.after or 0
     if wanted.at is not None:
         after = max(wanted.at - LEAD - 1, 0)
     found = list(rows.filter(seq__gt=after).order_by("seq")[: WINDOW + 1])
-    return _filled(Window(found[:WINDOW], has_before=after > 0, has_after=len(found) > WINDOW))
+    return _filled(found[:WINDOW], has_before=after > 0, has_after=len(found) > WINDOW)
 
 
 def changes(
@@ -150,24 +177,14 @@ def changes(
     if last is not None:
         rows = rows.filter(seq__lte=last)
     found = list(rows.order_by("revision", "seq")[: CHANGES + 1])
-    return _filled(Window(found[:CHANGES], has_after=len(found) > CHANGES))
+    return _filled(found[:CHANGES], has_after=len(found) > CHANGES)
 
 
-def words_of(message: Message) -> Words:
-    """The words of a message, as many as were fetched."""
-    if not hasattr(message, "shown_text"):
-        return Words(message.text, message.thinking, len(message.text), len(message.thinking))
-    return Words(
-        message.shown_text,
-        getattr(message, "shown_thinking", ""),
-        getattr(message, "text_size", 0),
-        getattr(message, "thinking_size", 0),
-    )
-
-
-def one_message(session: AgentSession, seq: int) -> Message | None:
+def one_message(session: AgentSession, seq: int) -> Said | None:
     """A message with all its words."""
-    return Message.objects.filter(session=session, seq=seq).first()
+    rows = Message.objects.filter(session=session, seq=seq)
+    found = rows.values_list(*PLAIN, "text", "thinking", Length("text"), Length("thinking")).first()
+    return Said(*found) if found else None
 
 
 def prompts(session: AgentSession) -> list[tuple[int, str]]:
@@ -232,23 +249,26 @@ def belongings(session: AgentSession) -> Belongings:
     )
 
 
-def _messages(session: AgentSession, hidden: bool) -> QuerySet[Message]:
-    rows = Message.objects.filter(session=session).defer("text", "thinking", "received_at")
-    rows = rows.annotate(
-        shown_text=Substr("text", 1, TEXT_SHOWN),
-        shown_thinking=Substr("thinking", 1, TEXT_SHOWN),
-        text_size=Length("text"),
-        thinking_size=Length("thinking"),
+def _messages(session: AgentSession, hidden: bool) -> QuerySet[Message, tuple[Any, ...]]:
+    rows = Message.objects.filter(session=session)
+    return (rows if hidden else rows.exclude(HIDDEN)).values_list(
+        *PLAIN,
+        Substr("text", 1, TEXT_SHOWN),
+        Substr("thinking", 1, TEXT_SHOWN),
+        Length("text"),
+        Length("thinking"),
     )
-    return rows if hidden else rows.exclude(HIDDEN)
 
 
-def _filled(window: Window) -> Window:
+def _filled(
+    rows: Iterable[tuple[Any, ...]], *, has_before: bool = False, has_after: bool = False
+) -> Window:
+    """The window of these messages, with everything that is shown of them."""
+    window = Window([Said(*row) for row in rows], has_before=has_before, has_after=has_after)
     ids = [message.pk for message in window.messages]
     if ids:
         calls = ToolCall.objects.filter(message__in=ids).order_by("ordinal")
-        # The lines show what the previews tell; a body is fetched when somebody opens it.
-        window.calls = _by_message(calls.defer("input_packed", "output_packed", "metadata"))
+        window.calls = _by_message(Called(*row) for row in calls.values_list(*Called._fields))
         window.images = _by_message(Attachment.objects.filter(message__in=ids).order_by("ordinal"))
         window.spent = _spent(ids)
     return window

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 # CSI, OSC (only when it ends), DCS and its kin (likewise), two-character escapes. Each part is
 # bounded by the next control character, so that a text full of beginnings is read in linear time.
@@ -36,7 +36,7 @@ def without_controls(text: str) -> str:
 
 def prose(text: str) -> SafeString:
     """Words for people, escaped; what turns the direction of writing is shown by its number."""
-    return mark_safe(mark_overrides(escape(without_controls(text))))
+    return SafeString(mark_overrides(escape(without_controls(text))))
 
 
 def mark_overrides(html: str) -> str:
@@ -58,7 +58,7 @@ def one_line(text: str, limit: int) -> SafeString:
     """The beginning of `text` on one line, escaped, every odd character visible."""
     words = " ".join(without_controls(text[: limit * 4]).split())
     cut = words if len(words) <= limit else words[: limit - 1] + "…"
-    return mark_safe(mark_invisible(escape(cut)))
+    return SafeString(mark_invisible(escape(cut)))
 
 
 def _mark(match: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from functools import cache
 from html import escape
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, String, _TokenType
@@ -55,7 +55,7 @@ def colour(code: str, language: str, budget: Budget) -> SafeString:
     code = without_controls(code)
     name = LANGUAGES.get(language.lower(), "")
     if not name or len(code) > LIMIT:
-        return mark_safe(mark_invisible(escape(code)))
+        return SafeString(mark_invisible(escape(code)))
     done = _memory.get((name, code))
     if done is None:
         with budget.for_colours():
@@ -63,7 +63,7 @@ def colour(code: str, language: str, budget: Budget) -> SafeString:
         done = mark_invisible(html)
         if is_whole:
             _memory.put((name, code), done)
-    return mark_safe(done)
+    return SafeString(done)
 
 
 @cache

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from html import escape
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from sessions_app.pages.markup.characters import mark_invisible, without_controls
 
@@ -32,4 +32,4 @@ def render(lines: Iterable[str], *, is_patch: bool) -> SafeString:
         css = "head" if is_patch and line.startswith(HEADS) else CLASSES.get(line[:1], "")
         words = mark_invisible(escape(line))
         out.append(f'<span class="d-{css}">{words}\n</span>' if css else f"{words}\n")
-    return mark_safe("".join(out))
+    return SafeString("".join(out))

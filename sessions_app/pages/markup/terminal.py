@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from sessions_app.pages.markup.characters import CONTROLS, ESCAPES, mark_invisible
 
@@ -21,7 +21,7 @@ CUBE = (0, 95, 135, 175, 215, 255)
 def render(text: str) -> SafeString:
     """`text` as HTML for the inside of <pre>."""
     if not CONTROLS.search(text):
-        return mark_safe(mark_invisible(escape(text)))
+        return SafeString(mark_invisible(escape(text)))
     parts = COLOUR.split(_overwritten(text))
     out = [_words(parts[0])]
     state: dict[str, str] = {}
@@ -32,7 +32,7 @@ def render(text: str) -> SafeString:
             names = " ".join(sorted(state.values()))
             shown = f'<span class="{names}">{shown}</span>'
         out.append(shown)
-    return mark_safe("".join(out))
+    return SafeString("".join(out))
 
 
 def _words(text: str) -> str:
