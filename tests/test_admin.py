@@ -205,7 +205,9 @@ def test_closing_a_project_hides_its_sessions_from_everybody_else(
     client: Client, owner: User, teammate: User, stranger: User
 ) -> None:
     project = make_project()
+    Membership.objects.create(project=project, user=owner, role="maintainer")
     make_session(owner, project=project, visibility="project", audience=0)
+    theirs = make_session(stranger, project=project, visibility="project", audience=0)
     address = url(Project, "change", project.pk)
     form = {
         "name": "webshop",
@@ -215,9 +217,12 @@ def test_closing_a_project_hides_its_sessions_from_everybody_else(
         "membership_set-0-role": "member",
     }
     assert client.post(address, form).status_code == 302
-    assert Membership.objects.get().user == teammate
+    assert Membership.objects.filter(user=teammate).exists()
     assert AgentSession.objects.visible_to(teammate).exists()
-    assert not AgentSession.objects.visible_to(stranger).exists()
+    assert AgentSession.objects.visible_to(owner).exists()
+    # Who is no member keeps what is his own, and shows it to nobody.
+    assert list(AgentSession.objects.visible_to(stranger)) == [theirs]
+    assert not AgentSession.objects.visible_to(teammate).filter(pk=theirs.pk).exists()
 
 
 def test_problems_are_dismissed(client: Client, owner: User) -> None:

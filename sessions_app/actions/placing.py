@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sessions_app.actions.projects import audience_for
+from sessions_app.actions.projects import audience_for, share_sessions
 from sessions_app.actions.transaction import write_transaction
 from sessions_app.models import AgentSession, AuditEntry, Project, User
-from sessions_app.models.session import EVERYONE, audience_of_project
 
 PLACE = ("owner", "project", "visibility", "is_protected")
 
@@ -29,13 +28,13 @@ def place_session(session: AgentSession, *, by: User) -> AgentSession:
 
 
 def place_project(project: Project, *, by: User) -> Project:
-    """Store name and openness as they now stand on `project`; its sessions follow."""
+    """Store name and openness as they now stand on `project`; its sessions follow.
+
+    After members have come or gone, too: who owns a session of a closed project sees it.
+    """
     with write_transaction():
         project.save(update_fields=["name", "is_open"])
-        shared = AgentSession.objects.filter(
-            project=project, visibility=AgentSession.Visibility.PROJECT
-        )
-        shared.update(audience=EVERYONE if project.is_open else audience_of_project(project.pk))
+        share_sessions(project)
         _audit("project.place", project.key[:200], {"open": project.is_open}, by)
     return project
 

@@ -38,4 +38,12 @@ class ProjectAdmin(TableAdmin):
     def save_model(  # type: ignore[override]
         self, request: StaffRequest, obj: Project, form: ModelForm[Any], change: bool
     ) -> None:
-        place_project(obj, by=request.user)
+        """A new project needs its row before its members; `save_related` does the rest."""
+        if not change:
+            obj.save()
+
+    def save_related(  # type: ignore[override]
+        self, request: StaffRequest, form: ModelForm[Any], formsets: list[Any], change: bool
+    ) -> None:
+        super().save_related(request, form, formsets, change)
+        place_project(form.instance, by=request.user)
