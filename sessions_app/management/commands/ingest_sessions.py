@@ -65,9 +65,11 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _path(self, path: Path) -> Path:
-        if not path.exists():
-            raise CommandError(f"{path} does not exist", returncode=2)
-        return path.absolute()
+        """As the known homes name it, so that a file has one name whatever was typed."""
+        try:
+            return path.resolve(strict=True)
+        except (OSError, ValueError) as error:
+            raise CommandError(f"{path} does not exist", returncode=2) from error
 
     def _run(self, wish: Wish, *, show: bool) -> Report:
         if not show:
