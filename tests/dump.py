@@ -1,7 +1,7 @@
 """Everything that is stored, in words that two ways of reading the same files must share.
 
 Ids, revisions, short ids and the server's own times are left out: they tell when something was
-stored, not what. A fixed number of queries, whatever there is.
+stored, not what; people stand with their names. A fixed number of queries, whatever there is.
 """
 
 from __future__ import annotations
@@ -32,24 +32,30 @@ from sessions_app.models import (
     ToolCall,
     Usage,
     UsageRollup,
+    User,
 )
 from tests.invariants import all_raw_bytes
 
 STARTED = datetime.now(UTC)
+SHOWN = 300  # characters of a value that differs
 Row = dict[str, Any]
 Grouped = dict[Any, list[Any]]
 
 
 def dump() -> dict[str, Any]:
     """The whole store."""
+    people = dict(User.objects.values_list("pk", "username"))
     sessions = {row.pk: row for row in AgentSession.objects.all()}
-    names = {pk: f"{row.collector_id}/{row.backend}/{row.identity}" for pk, row in sessions.items()}
+    names = {
+        pk: f"{people[row.collector_id]}/{row.backend}/{row.identity}"
+        for pk, row in sessions.items()
+    }
     names[None] = None  # type: ignore[index, assignment]
     projects = dict(Project.objects.values_list("pk", "key"))
     told = _told_of_sessions()
     return {
         "sessions": {
-            names[pk]: _facts(row, projects) | {key: rows[pk] for key, rows in told.items()}
+            names[pk]: _facts(row, projects, people) | {key: rows[pk] for key, rows in told.items()}
             for pk, row in sessions.items()
         },
         "usage": {
@@ -70,7 +76,7 @@ def dump() -> dict[str, Any]:
         "problems": sorted(
             IngestProblem.objects.values_list("source", "path", "line", "reason", "sample")
         ),
-        "files": _files(names),
+        "files": _files(names, people),
         "projects": sorted(Project.objects.values_list("key", "name", "is_open")),
     }  # fmt: skip
 
@@ -87,11 +93,18 @@ def _shown(value: Any) -> Any:
     return "now" if isinstance(value, datetime) and value >= STARTED else value
 
 
-def _facts(row: AgentSession, projects: dict[int, str]) -> Row:
-    without = ("id", "short_id", "received_at", "revision", "audience", "project")
+def _facts(row: AgentSession, projects: dict[int, str], people: dict[int, str]) -> Row:
+    without = (
+        *("id", "short_id", "received_at", "revision", "audience"),
+        *("project", "collector", "owner"),
+    )
     names = [field.name for field in row._meta.concrete_fields if field.name not in without]
     facts = {name: _shown(getattr(row, row._meta.get_field(name).attname)) for name in names}  # type: ignore[union-attr]
-    return facts | {"project": projects.get(row.project_id or 0)}
+    return facts | {
+        "project": projects.get(row.project_id or 0),
+        "collector": people[row.collector_id],
+        "owner": people[row.owner_id],
+    }
 
 
 def _told_of_sessions() -> dict[str, Grouped]:
@@ -144,19 +157,19 @@ def _messages() -> tuple[Grouped, dict[int, int]]:
     return messages, places
 
 
-def _files(names: dict[int, str]) -> dict[str, Row]:
+def _files(names: dict[int, str], people: dict[int, str]) -> dict[str, Row]:
     """The files with the hash of their bytes in every generation."""
     found = {}
     data = all_raw_bytes()
     for row in rows_of(RawFile, "first_read_at", "last_read_at", "reader_state"):
         pk = row.pop("id")
-        row["session"] = names[row["session"]]
+        row["session"], row["collector"] = names[row["session"]], people[row["collector"]]
         hashes = {
             generation: hashlib.sha256(data[pk, generation]).hexdigest()
             for generation in range(1, row["generation"] + 1)
             if (pk, generation) in data
         }
-        found[f"{row['host']}:{row['path']}"] = row | {"bytes": hashes}
+        found[f"{row['collector']}:{row['host']}:{row['path']}"] = row | {"bytes": hashes}
     return found
 
 
@@ -178,7 +191,12 @@ def differences(one: Any, two: Any, place: str = "") -> list[str]:
     if isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
         pairs = enumerate(zip(one, two, strict=True))
         return [line for at, pair in pairs for line in differences(*pair, f"{place}/{at}")]
-    return [] if one == two else [f"{place}: {one!r} != {two!r}"]
+    return [] if one == two else [f"{place}: {_short(one)} != {_short(two)}"]
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
 
 
 def assert_same(one: Any, two: Any, about: str = "") -> None:

@@ -124,9 +124,10 @@ def test_a_rewritten_file_replaces_its_conversation(
     assert (raw_bytes(file, 1), raw_bytes(file)) == (old, path.read_bytes())
     assert file.generation == 2
     read(owner=teammate)  # who has never seen it before
+    found = dump()["sessions"].items()
     again, anew = (
-        [item["messages"] for name, item in dump()["sessions"].items() if name.startswith(f"{pk}/")]
-        for pk in (owner.pk, teammate.pk)
+        [item["messages"] for name, item in found if name.startswith(f"{who}/")]
+        for who in (owner, teammate)
     )
     assert_same(again, anew)
 
