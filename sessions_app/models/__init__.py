@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sessions_app.models.audit import AuditEntry
 from sessions_app.models.ingest import IngestProblem, IngestRun, RawChunk, RawFile, RawPart
+from sessions_app.models.lease import SessionLease
 from sessions_app.models.message import Attachment, Message, ToolCall
 from sessions_app.models.project import Membership, Project
 from sessions_app.models.saved import Artifact, Snapshot, StoredFile
@@ -27,6 +28,7 @@ __all__ = [
     "RawPart",
     "Relation",
     "SessionAlias",
+    "SessionLease",
     "SessionTag",
     "SessionUsage",
     "SignInLink",

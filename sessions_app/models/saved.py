@@ -12,6 +12,7 @@ class Snapshot(models.Model):
         "AgentSession", models.CASCADE, related_name="snapshots", db_index=False
     )
     step = models.BigIntegerField()
+    at_seq = models.BigIntegerField(null=True)  # the session's last message then, where known
     at = models.DateTimeField(null=True)
     received_at = models.DateTimeField()
     packed = models.BinaryField(null=True)  # JSON as zstd

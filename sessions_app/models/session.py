@@ -54,9 +54,14 @@ class SessionQuerySet(models.QuerySet["AgentSession"]):
 
     def quiet_since(self, moment: datetime) -> Self:
         """Active sessions whose file tells of turns but of nothing since `moment`."""
-        return self.filter(status=AgentSession.Status.ACTIVE, last_active__lt=moment).exclude(
-            turn=""
-        )
+        silent = Q(heartbeat_at=None) | Q(heartbeat_at__lt=moment)
+        return self.filter(
+            silent, status=AgentSession.Status.ACTIVE, last_active__lt=moment
+        ).exclude(turn="")
+
+    def without_heartbeat_since(self, moment: datetime) -> Self:
+        """Active sessions whose agent used to say that it lives, and does not any more."""
+        return self.filter(status=AgentSession.Status.ACTIVE, heartbeat_at__lt=moment)
 
 
 class AgentSession(models.Model):
@@ -130,6 +135,8 @@ class AgentSession(models.Model):
     ended_at = models.DateTimeField(null=True)
     received_at = models.DateTimeField()  # server time of the first ingest
     trashed_at = models.DateTimeField(null=True)
+    # Server time of the last sign of life, for sessions whose agent sends them; else null.
+    heartbeat_at = models.DateTimeField(null=True)
 
     last_seq = models.BigIntegerField(default=0)
     revision = models.BigIntegerField(default=0)
@@ -183,6 +190,11 @@ class AgentSession(models.Model):
             models.Index(fields=["owner"], condition=Q(is_sample=True), name="session_samples"),
             models.Index(fields=["identity", "backend"], name="session_identity_lookup"),
             models.Index(fields=["root_key"], name="session_family"),
+            models.Index(
+                fields=["heartbeat_at"],
+                condition=Q(status="active", heartbeat_at__isnull=False),
+                name="session_heartbeat",
+            ),
         ]
 
     def __str__(self) -> str:
