@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Any
 from unittest import mock
@@ -50,8 +50,11 @@ class Steps:
 def failing_at(step: int, error: type[BaseException] = Crash) -> Iterator[Steps]:
     """The `step`-th SQL statement, or file that is moved, synced or removed, fails."""
     steps = Steps(step, error)
-    changed = {name: steps.before(getattr(os, name)) for name in FILE_STEPS}
-    with connection.execute_wrapper(steps.statement), mock.patch.multiple(os, **changed):
+    with ExitStack() as stack:
+        stack.enter_context(connection.execute_wrapper(steps.statement))
+        for name in FILE_STEPS:
+            stepped = steps.before(getattr(os, name))
+            stack.enter_context(mock.patch.object(os, name, stepped))
         yield steps
 
 
