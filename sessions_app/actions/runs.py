@@ -9,13 +9,18 @@ from sessions_app.actions.transaction import write_transaction
 from sessions_app.models import IngestRun
 
 
+def end_cut_off_runs(host: str) -> None:
+    """Runs of this host that were killed count as stopped; only the one run at work calls this."""
+    cut_off = IngestRun.objects.filter(host=host, status=IngestRun.Status.RUNNING)
+    if cut_off.exists():
+        with write_transaction():
+            cut_off.update(status=IngestRun.Status.STOPPED, ended_at=datetime.now(UTC))
+
+
 def start_run(host: str, files_todo: int, bytes_todo: int, roots: Sequence[str]) -> IngestRun:
-    """A running run; one of this host that was cut off is marked stopped."""
+    """A running run."""
     now = datetime.now(UTC)
     with write_transaction():
-        IngestRun.objects.filter(host=host, status=IngestRun.Status.RUNNING).update(
-            status=IngestRun.Status.STOPPED, ended_at=now
-        )
         return IngestRun.objects.create(
             status=IngestRun.Status.RUNNING, host=host, started_at=now, heartbeat_at=now,
             files_todo=files_todo, bytes_todo=bytes_todo, roots=list(roots),

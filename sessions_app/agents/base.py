@@ -92,7 +92,7 @@ class Agent(Protocol):
     version: int
 
     def homes(self, home: Path) -> list[Path]:
-        """The folders that may hold this agent's sessions for a user with this home."""
+        """Where this agent keeps sessions for a user with this home, there or not."""
         ...
 
     def session_files(self, root: Path) -> Iterator[SourceFile]:

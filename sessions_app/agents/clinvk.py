@@ -44,9 +44,8 @@ class Clinvk:
     version = 1
 
     def homes(self, home: Path) -> list[Path]:
-        """`~/.clinvk/sessions`, if there is one."""
-        path = home / ".clinvk" / "sessions"
-        return [path] if path.is_dir() else []
+        """`~/.clinvk/sessions`."""
+        return [home / ".clinvk" / "sessions"]
 
     def session_files(self, root: Path) -> Iterator[SourceFile]:
         """Documents in and below `root`; outside of a `.clinvk` only what looks like one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # Trees of other people's files, where looking for sessions only costs time.
@@ -32,6 +32,11 @@ class Folder:
             self.files.append(entry.name)
         else:
             self.others.append(entry.name)
+
+
+def existing(paths: Iterable[Path]) -> list[Path]:
+    """Those of these folders that are there."""
+    return [path for path in paths if path.is_dir()]
 
 
 def walk(root: Path, depth: int | None = None) -> Iterator[Folder]:

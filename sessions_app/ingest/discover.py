@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sessions_app.agents import AGENTS
 from sessions_app.agents.base import Agent, SourceFile
+from sessions_app.agents.folders import existing
 from sessions_app.ingest.reading import Stat
 from sessions_app.records import Problem
 
@@ -22,8 +23,8 @@ class Found:
 
 
 def roots_of(agent: Agent, paths: Iterable[Path] | None, home: Path) -> list[Path]:
-    """Where to look: the given paths, or this agent's known homes."""
-    return list(paths) if paths is not None else agent.homes(home)
+    """Where to look: the given paths, or those of this agent's known homes that are there."""
+    return list(paths) if paths is not None else existing(agent.homes(home))
 
 
 def find_units(

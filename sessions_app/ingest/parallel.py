@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -16,6 +18,7 @@ from sessions_app.ingest.worker import Batch, batches, serve
 
 WORTH_A_PROCESS = 20 * 1024 * 1024  # bytes; below it starting one costs more than it brings
 TASK = 32 * 1024 * 1024  # bytes of input that one worker gets at once
+PIPE = 1024 * 1024  # bytes of a pipe's room: the most that Linux gives without being asked
 
 
 def read_batches(units: list[Unit], *, jobs: int | None, total: int) -> Iterator[Batch]:
@@ -28,7 +31,7 @@ def read_batches(units: list[Unit], *, jobs: int | None, total: int) -> Iterator
     if jobs == 0:
         yield from batches(units, datetime.now(UTC))
         return
-    yield from _Pool(min(jobs, 16)).read(_tasks(units))
+    yield from _answers(_tasks(units), min(jobs, 16))
 
 
 def _tasks(units: list[Unit]) -> Iterator[list[Unit]]:
@@ -44,41 +47,56 @@ def _tasks(units: list[Unit]) -> Iterator[list[Unit]]:
         yield task
 
 
-class _Pool:
-    """Workers that are served in turn, so that batches keep their order."""
+class _Worker:
+    """A parser process with the pipe of its tasks and the one of its answers."""
 
-    def __init__(self, jobs: int) -> None:
-        self.context = multiprocessing.get_context("spawn")
-        self.workers = [self._start() for _ in range(jobs)]
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        tasks, self.tasks = context.Pipe(duplex=False)
+        self.answers, answers = context.Pipe(duplex=False)
+        _widen(answers)
+        self.process: SpawnProcess = context.Process(
+            target=serve, args=(tasks, answers), daemon=True
+        )
+        self.process.start()
+        tasks.close()
+        answers.close()
 
-    def _start(self) -> tuple[SpawnProcess, Connection]:
-        ours, theirs = self.context.Pipe()
-        process = self.context.Process(target=serve, args=(theirs,), daemon=True)
-        process.start()
-        theirs.close()
-        return process, ours
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.join()
+        self.tasks.close()
+        self.answers.close()
 
-    def read(self, tasks: Iterator[list[Unit]]) -> Iterator[Batch]:
-        """Every batch of every task; ends the workers, also when the caller stops early."""
-        encode = msgspec.msgpack.Encoder().encode
-        decode = msgspec.msgpack.Decoder(Batch).decode
-        try:
-            busy: list[Connection] = []
-            idle = [pipe for _, pipe in self.workers]
-            for task in tasks:
-                if not idle:
-                    pipe = busy.pop(0)
-                    while data := pipe.recv_bytes():
-                        yield decode(data)
-                    idle.append(pipe)
-                pipe = idle.pop(0)
-                pipe.send_bytes(encode(task))
-                busy.append(pipe)
-            for pipe in busy:
-                while data := pipe.recv_bytes():
+
+def _widen(pipe: Connection) -> None:
+    """Fewer, larger pieces; a system without this has a narrower pipe and is a little slower."""
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
+
+
+def _answers(tasks: Iterator[list[Unit]], jobs: int) -> Iterator[Batch]:
+    """Every batch of every task in order; ends the workers, also when the caller stops early.
+
+    Workers are served in turn, so that batches keep their order.
+    """
+    encode = msgspec.msgpack.Encoder().encode
+    decode = msgspec.msgpack.Decoder(Batch).decode
+    idle = [_Worker() for _ in range(jobs)]
+    busy: list[_Worker] = []
+    try:
+        for task in tasks:
+            if not idle:
+                worker = busy.pop(0)
+                idle.append(worker)
+                while data := worker.answers.recv_bytes():
                     yield decode(data)
-        finally:
-            for process, pipe in self.workers:
-                pipe.close()
-                process.terminate()
-                process.join()
+            worker = idle.pop(0)
+            busy.append(worker)
+            worker.tasks.send_bytes(encode(task))
+        for worker in busy:
+            while data := worker.answers.recv_bytes():
+                yield decode(data)
+    finally:
+        for worker in idle + busy:
+            worker.stop()

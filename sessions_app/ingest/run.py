@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from sessions_app.actions.record import Collector, store
-from sessions_app.actions.runs import finish_run, start_run, update_run
+from sessions_app.actions.runs import end_cut_off_runs, finish_run, start_run, update_run
 from sessions_app.actions.transaction import write_transaction
 from sessions_app.ingest.changes import changed_units, known_files, load_states
 from sessions_app.ingest.discover import find_units
@@ -61,6 +61,8 @@ def ingest(wish: Wish, progress: Progress | None = None) -> Report:
     report, started = Report(), time.monotonic()
     wish = replace(wish, host=wish.host or socket.gethostname())
     with _only_one(wait=wish.wait):
+        if not wish.dry_run:
+            end_cut_off_runs(wish.host)
         units = _changed(wish, report)
         try:
             if units:

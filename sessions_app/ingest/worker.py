@@ -1,16 +1,19 @@
-"""The parser process: units in, batches of prepared parts out, through one pipe.
+"""The parser process: units in through one pipe, batches of prepared parts out through another.
 
-A pipe gives back-pressure by itself: the worker is at most one batch ahead of the writer, so
-memory does not grow with the archive.
+A thread sends, so that the next batch is read while the writer is busy with the one before. The
+outbox is short: memory does not grow with the archive.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
+from queue import Queue
 
 import msgspec
 
@@ -19,6 +22,7 @@ from sessions_app.ingest.reading import Unit, failed_part, read_unit
 
 BATCH = 8 * 1024 * 1024  # bytes of input in one batch, which is one transaction
 BATCH_FILES = 200
+OUTBOX = 1  # batches that wait, beside the one on its way and the one in the making
 
 logger = logging.getLogger(__name__)
 
@@ -70,20 +74,31 @@ def _safely(unit: Unit, now: datetime) -> Iterator[FilePart]:
         yield failed_part(unit, f"{type(error).__name__}: {error}")
 
 
-def serve(pipe: Connection) -> None:
+def serve(tasks: Connection, answers: Connection) -> None:
     """Answer every list of units with its batches and then with an empty message."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the writer decides when to stop
     decoder = msgspec.msgpack.Decoder(list[Unit])
     encoder = msgspec.msgpack.Encoder()
-    while task := _next_task(pipe):
+    outbox: Queue[bytes] = Queue(OUTBOX)
+    threading.Thread(target=_send, args=(outbox, answers), daemon=True).start()
+    while task := _next_task(tasks):
         for batch in batches(decoder.decode(task), datetime.now(UTC)):
-            pipe.send_bytes(encoder.encode(batch))
-        pipe.send_bytes(b"")
+            outbox.put(encoder.encode(batch))
+        outbox.put(b"")
 
 
-def _next_task(pipe: Connection) -> bytes:
+def _send(outbox: Queue[bytes], answers: Connection) -> None:
+    """Send what comes. Once the writer has gone the process has nothing left to do."""
+    try:
+        while True:
+            answers.send_bytes(outbox.get())
+    except OSError:
+        os._exit(1)  # the other thread may wait for room in the outbox
+
+
+def _next_task(tasks: Connection) -> bytes:
     """The next list of units; nothing once the writer has gone."""
     try:
-        return pipe.recv_bytes()
+        return tasks.recv_bytes()
     except EOFError:
         return b""

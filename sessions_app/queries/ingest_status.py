@@ -37,7 +37,7 @@ class ProblemPage:
 def source_totals(user: User) -> dict[str, SourceTotals]:
     files = files_of(user)
     rows = files.order_by().values("source").annotate(
-        files=Count("pk"),
+        files=Count("pk", filter=Q(main_path="")),
         failed=Count("pk", filter=Q(failed=True)),
         sessions=Count("session", distinct=True),
         raw_bytes=Sum("raw_size"),

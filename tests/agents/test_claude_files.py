@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sessions_app.agents.claude_code import ClaudeCode
+from sessions_app.agents.folders import existing
 from sessions_app.agents.processes import started_ticks
 from sessions_app.records import SessionFacts
 from tests.agents.claude import SESSION, log, user
@@ -100,11 +101,10 @@ def test_the_first_line_of_the_conversation_decides(tmp_path: Path) -> None:
     assert names(log(tmp_path, {"type": "system", "sessionId": "s"}, user("hi"), name="c"))
 
 
-def test_homes_are_those_that_exist(dev: Path, tmp_path: Path) -> None:
-    assert ClaudeCode().homes(dev) == [dev / ".claude" / "projects"]
-    assert ClaudeCode().homes(tmp_path) == []
-    (dev / ".config" / "claude" / "projects").mkdir(parents=True)
-    assert len(ClaudeCode().homes(dev)) == 2
+def test_a_home_may_hold_two_folders(dev: Path) -> None:
+    both = [dev / ".claude" / "projects", dev / ".config" / "claude" / "projects"]
+    assert ClaudeCode().homes(dev) == both
+    assert existing(both) == both[:1]
 
 
 def test_the_configured_folders_are_those_of_our_own_home(
@@ -113,9 +113,11 @@ def test_the_configured_folders_are_those_of_our_own_home(
     log(tmp_path / "one" / "projects" / PROJECT, user("hi"))
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", f"{tmp_path / 'one'}, {tmp_path / 'missing'}")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert ClaudeCode().homes(tmp_path) == [tmp_path / "one" / "projects"]
+    assert ClaudeCode().homes(tmp_path) == [
+        tmp_path / "one" / "projects", tmp_path / "missing" / "projects",
+    ]  # fmt: skip
     assert names(tmp_path / "one" / "projects") == [f"{SESSION}.jsonl"]
-    assert ClaudeCode().homes(dev) == [dev / ".claude" / "projects"]
+    assert ClaudeCode().homes(dev)[0] == dev / ".claude" / "projects"
 
 
 def registered(dev: Path, name: str, **entry: Any) -> None:

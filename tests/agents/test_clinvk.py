@@ -42,7 +42,6 @@ def test_index_locks_leftovers_and_artifacts_are_left_alone() -> None:
 def test_every_folder_above_leads_to_the_same_files(tmp_path: Path) -> None:
     home = STORE.parent.parent
     assert AGENT.homes(home) == [STORE]
-    assert AGENT.homes(tmp_path) == []
     for root in (home, home / ".clinvk", home.parent):
         assert names(root) == names(STORE)
     assert names(STORE / "abc123def.json") == ["abc123def.json"]

@@ -58,7 +58,6 @@ def test_a_home_gives_its_databases_and_what_only_the_tree_has(home: Path) -> No
     [data] = OpenCode().homes(home)
     assert names(data) == ["opencode-beta.db", "opencode.db", "ses_old.json"]
     assert names(home) == names(data)
-    assert OpenCode().homes(home.parent) == []
 
 
 def test_files_can_be_given_by_hand(home: Path) -> None:
@@ -74,7 +73,7 @@ def test_the_variable_moves_only_our_own_home(home: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("XDG_DATA_HOME", str(home / ".local" / "share"))
     monkeypatch.setenv("HOME", "/nowhere")
     assert OpenCode().homes(Path("/nowhere")) == [home / ".local" / "share" / "opencode"]
-    assert OpenCode().homes(Path("/somewhere")) == []
+    assert OpenCode().homes(Path("/a")) == [Path("/a/.local/share/opencode")]
 
 
 USER: Json = {"role": "user", "time": {"created": NOW}}

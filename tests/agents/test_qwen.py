@@ -178,7 +178,7 @@ def test_the_environment_moves_our_own_home_only(
     write(tmp_path / "projects" / "-shop" / "chats" / "x.jsonl", noted("custom_title"))
     monkeypatch.setenv(name, str(tmp_path))
     assert AGENT.homes(Path.home()) == [tmp_path / "projects"]
-    assert AGENT.homes(tmp_path / "other") == []
+    assert AGENT.homes(tmp_path / "other") == [tmp_path / "other" / ".qwen" / "projects"]
     assert len(list(AGENT.session_files(tmp_path / "projects"))) == 1
 
 

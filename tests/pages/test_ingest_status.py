@@ -45,6 +45,13 @@ def test_every_known_agent_is_listed_with_its_folders(owner_client: Client, home
     assert str(home) not in page
 
 
+def test_a_known_folder_that_is_not_there_is_told_so(owner_client: Client, home: Path) -> None:
+    (home / ".qwen" / "projects").mkdir(parents=True)
+    page = read(owner_client)
+    assert "<code>~/.qwen/projects</code></span>" in page
+    assert "not found" in page.split("<code>~/.clinvk/sessions</code>")[1][:40]
+
+
 def test_files_and_bytes_are_those_of_the_reader(
     owner: User, owner_client: Client, stranger_client: Client
 ) -> None:

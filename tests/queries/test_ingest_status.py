@@ -25,9 +25,14 @@ def test_totals_by_source(owner: User, stranger: User, admin_user: User) -> None
     read_file(owner, "codex", 1, session=session)
     read_file(owner, "codex", 2, session=session, failed=True)
     read_file(owner, "clinvk", 3)
+    for part in ("/codex/1.meta", "/codex/1#ses"):  # what lies beside a file, and rows in one
+        RawFile.objects.create(
+            collector=owner, source="codex", host="laptop", path=part, main_path="/codex/1",
+            session=session, raw_size=10, first_read_at=NOON, last_read_at=NOON,
+        )  # fmt: skip
     codex = source_totals(owner)["codex"]
     assert (codex.files, codex.failed, codex.sessions) == (2, 1, 1)
-    assert (codex.raw_bytes, codex.stored_bytes) == (2000, 200)
+    assert (codex.raw_bytes, codex.stored_bytes) == (2020, 200)
     assert codex.last_read_at == NOON + timedelta(minutes=2)
     assert source_totals(stranger) == {}
     assert source_totals(admin_user).keys() == {"codex", "clinvk"}

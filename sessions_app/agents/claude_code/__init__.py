@@ -22,6 +22,7 @@ from sessions_app.agents.claude_code.files import (
 )
 from sessions_app.agents.claude_code.lines import ClaudeLine
 from sessions_app.agents.claude_code.reading import Reading
+from sessions_app.agents.folders import existing
 from sessions_app.agents.lines import LineReader, parse
 from sessions_app.agents.processes import is_running
 from sessions_app.records import Position, SessionFacts, SessionRecord
@@ -40,7 +41,7 @@ class ClaudeCode:
         folders = [home / ".claude", home / ".config" / "claude"]
         if home == Path.home():
             folders = configured_folders() or folders
-        return [path for folder in folders if (path := folder / "projects").is_dir()]
+        return [folder / "projects" for folder in folders]
 
     def session_files(self, root: Path) -> Iterator[SourceFile]:
         """Logs below `root`: a home, `.claude`, `projects`, one project, any folder, or one file.
@@ -52,7 +53,7 @@ class ClaudeCode:
                 yield source_file(root, root.parent, has_meta=meta_file(root).is_file())
             return
         inner = root / "projects" if root.name == ".claude" else root
-        for folder in self.homes(root) or [inner]:
+        for folder in existing(self.homes(root)) or [inner]:
             yield from walk(folder)
 
     def read(self, source: SourceFile, after: Position | None) -> Iterator[SessionRecord]:

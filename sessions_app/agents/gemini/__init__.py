@@ -10,7 +10,7 @@ import msgspec
 
 from sessions_app.agents import shell
 from sessions_app.agents.base import PART_SIZE, SourceFile, UnreadableSession
-from sessions_app.agents.folders import Folder
+from sessions_app.agents.folders import Folder, existing
 from sessions_app.agents.gemini import files
 from sessions_app.agents.gemini.reading import Reading, read_appended, read_whole
 from sessions_app.agents.gemini.records import Teller
@@ -29,8 +29,7 @@ class Gemini:
         """`.gemini/tmp`; $GEMINI_CLI_HOME stands for our own home only."""
         told = os.environ.get("GEMINI_CLI_HOME")
         base = Path(told) if told and home == Path.home() else home
-        path = base / ".gemini" / "tmp"
-        return [path] if path.is_dir() else []
+        return [base / ".gemini" / "tmp"]
 
     def session_files(self, root: Path) -> Iterator[SourceFile]:
         """Sessions below `root`: a home, `.gemini`, a project, any folder, or one file.
@@ -43,7 +42,7 @@ class Gemini:
                 beside = files.sessions(Folder(root.parent), root.parent)
                 yield from (one for one in beside if root in (one.path, *one.companions))
             return
-        for folder in self.homes(root) or [root]:
+        for folder in existing(self.homes(root)) or [root]:
             yield from files.walk(folder)
 
     def read(self, source: SourceFile, after: Position | None) -> Iterator[SessionRecord]:

@@ -10,7 +10,7 @@ import msgspec
 
 from sessions_app.agents import shell
 from sessions_app.agents.base import PART_SIZE, SourceFile, UnreadableSession
-from sessions_app.agents.folders import Folder
+from sessions_app.agents.folders import Folder, existing
 from sessions_app.agents.kimi import context, facts, files
 from sessions_app.agents.kimi.lines import ContextLine, Memory, WireLine
 from sessions_app.agents.kimi.reading import Reading
@@ -30,8 +30,7 @@ class Kimi:
         """`~/.kimi/sessions`; $KIMI_SHARE_DIR stands for our own home only."""
         told = os.environ.get("KIMI_SHARE_DIR")
         base = Path(told).expanduser() if told and home == Path.home() else home / ".kimi"
-        path = base / "sessions"
-        return [path] if path.is_dir() else []
+        return [base / "sessions"]
 
     def session_files(self, root: Path) -> Iterator[SourceFile]:
         """Sessions below `root`: a home, `.kimi`, any folder, or one file.
@@ -42,7 +41,7 @@ class Kimi:
             beside = files.sources(Folder(root.parent), root.parent)
             yield from (one for one in beside if root in (one.path, *one.companions))
             return
-        for folder in self.homes(root) or [root]:
+        for folder in existing(self.homes(root)) or [root]:
             yield from files.walk(folder)
 
     def read(self, source: SourceFile, after: Position | None) -> Iterator[SessionRecord]:

@@ -10,7 +10,7 @@ import msgspec
 
 from sessions_app.agents import shell
 from sessions_app.agents.base import PART_SIZE, SourceFile, UnreadableSession
-from sessions_app.agents.folders import Folder, walk
+from sessions_app.agents.folders import Folder, existing, walk
 from sessions_app.agents.kimi_code import files
 from sessions_app.agents.kimi_code.lines import Memory, WireLine
 from sessions_app.agents.kimi_code.reading import Reading
@@ -30,8 +30,7 @@ class KimiCode:
         """`~/.kimi-code/sessions`; $KIMI_CODE_HOME stands for our own home only."""
         told = os.environ.get("KIMI_CODE_HOME")
         base = Path(told).expanduser() if told and home == Path.home() else home / ".kimi-code"
-        path = base / "sessions"
-        return [path] if path.is_dir() else []
+        return [base / "sessions"]
 
     def session_files(self, root: Path) -> Iterator[SourceFile]:
         """Wires below `root`: a home, `.kimi-code`, any folder, or one file."""
@@ -41,7 +40,7 @@ class KimiCode:
                 beside = files.sources(Folder(top / "agents"), root.parent)
                 yield from (one for one in beside if root in (one.path, *one.companions))
             return
-        for top in self.homes(root) or [root]:
+        for top in existing(self.homes(root)) or [root]:
             for folder in walk(top):
                 if folder.path.name == ".kimi-code":  # beside the sessions lie credentials
                     folder.folders = [name for name in folder.folders if name == "sessions"]

@@ -34,8 +34,7 @@ class OpenCode:
         """$XDG_DATA_HOME belongs to whoever runs this; another person's home has its own."""
         told = os.environ.get("XDG_DATA_HOME")
         data = Path(told) if told and home == Path.home() else home / ".local" / "share"
-        path = data / "opencode"
-        return [path] if path.is_dir() else []
+        return [data / "opencode"]
 
     def session_files(self, root: Path) -> Iterator[SourceFile]:
         """Databases and trees in and below `root`, or one database or session file by hand."""

@@ -10,7 +10,7 @@ import msgspec
 
 from sessions_app.agents import shell
 from sessions_app.agents.base import PART_SIZE, Line, SourceFile, UnreadableSession
-from sessions_app.agents.folders import Folder, walk
+from sessions_app.agents.folders import Folder, existing, walk
 from sessions_app.agents.lines import BOM, LineReader
 from sessions_app.agents.qwen.lines import QwenLine
 from sessions_app.agents.qwen.reading import Memory, Reading
@@ -32,8 +32,7 @@ class Qwen:
     def homes(self, home: Path) -> list[Path]:
         """`.qwen/projects`; $QWEN_RUNTIME_DIR and $QWEN_HOME belong to our own home only."""
         told = _configured() if home == Path.home() else None
-        path = (told or home / ".qwen") / "projects"
-        return [path] if path.is_dir() else []
+        return [(told or home / ".qwen") / "projects"]
 
     def session_files(self, root: Path) -> Iterator[SourceFile]:
         """Chats below `root`: a home, `.qwen`, `projects`, any folder, or one file.
@@ -45,7 +44,7 @@ class Qwen:
                 yield SourceFile(root, root=root.parent)
             return
         inner = root / "projects" if root.name == ".qwen" else root
-        for top in self.homes(root) or [inner]:
+        for top in existing(self.homes(root)) or [inner]:
             for folder in walk(top):
                 yield from _chats(folder, top)
 

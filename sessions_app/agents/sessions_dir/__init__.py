@@ -58,9 +58,8 @@ class SessionsDir:
     version = 1
 
     def homes(self, home: Path) -> list[Path]:
-        """`~/.kimi/sessions`, if there is one."""
-        path = home / ".kimi" / "sessions"
-        return [path] if path.is_dir() else []
+        """`~/.kimi/sessions`."""
+        return [home / ".kimi" / "sessions"]
 
     def session_files(self, root: Path) -> Iterator[SourceFile]:
         """Session folders in and below `root`, or the one that a file given by hand lies in."""
