@@ -10,11 +10,13 @@ from sessions_app.models.project import Membership, Project
 from sessions_app.models.saved import Artifact, Snapshot, StoredFile
 from sessions_app.models.session import AgentSession, Relation, SessionAlias, StatusChange
 from sessions_app.models.tag import SessionTag, Tag
+from sessions_app.models.token import ApiToken, StoredAnswer
 from sessions_app.models.usage import SessionUsage, Usage, UsageRollup
 from sessions_app.models.user import SignInLink, User
 
 __all__ = [
     "AgentSession",
+    "ApiToken",
     "Artifact",
     "Attachment",
     "AuditEntry",
@@ -34,6 +36,7 @@ __all__ = [
     "SignInLink",
     "Snapshot",
     "StatusChange",
+    "StoredAnswer",
     "StoredFile",
     "Tag",
     "ToolCall",

@@ -108,6 +108,8 @@ class AgentSession(models.Model):
     root_key = models.CharField(max_length=100, blank=True)  # key of the first message: family
     is_sample = models.BooleanField(default=False)
     is_protected = models.BooleanField(default=False)
+    is_ephemeral = models.BooleanField(default=False)  # gone without a trace when it ends
+    edits = models.BigIntegerField(default=0)  # of its facts, by people and the API: the ETag
 
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.CREATED)
     turn = models.CharField(max_length=16, blank=True)  # evidence in the file: open, ended ...

@@ -19,7 +19,7 @@ Key = tuple[str, str]
 
 # Written only when a session is made, or by people.
 FIXED = {"id", "short_id", "name", "collector", "owner", "visibility", "received_at",
-         "is_sample", "is_protected", "trashed_at"}  # fmt: skip
+         "is_sample", "is_protected", "is_ephemeral", "edits", "trashed_at"}  # fmt: skip
 
 
 def open_group(parts: Sequence[FilePart], by: Collector, files: Collection[str]) -> list[Entry]:
