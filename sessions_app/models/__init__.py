@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from sessions_app.models.audit import AuditEntry
-from sessions_app.models.ingest import IngestProblem, IngestRun, RawChunk, RawFile, RawPart
+from sessions_app.models.ingest import (
+    IngestProblem,
+    IngestRun,
+    PushedFile,
+    RawChunk,
+    RawFile,
+    RawPart,
+)
 from sessions_app.models.lease import SessionLease
 from sessions_app.models.message import Attachment, Message, ToolCall
 from sessions_app.models.project import Membership, Project
@@ -25,6 +32,7 @@ __all__ = [
     "Membership",
     "Message",
     "Project",
+    "PushedFile",
     "RawChunk",
     "RawFile",
     "RawPart",

@@ -47,6 +47,34 @@ class RawFile(models.Model):
         return self.path
 
 
+class PushedFile(models.Model):
+    """A file of another machine whose bytes are sent here piece by piece, and how far they came.
+
+    The bytes lie in the spool until the readers have taken them. `generation` is the sender's:
+    it rises when the file there was rewritten instead of appended to.
+    """
+
+    collector = models.ForeignKey("User", models.CASCADE, related_name="+", db_index=False)
+    source = models.CharField(max_length=32)
+    host = models.CharField(max_length=200)
+    path = models.CharField(max_length=2000)
+    generation = models.BigIntegerField()
+    size = models.BigIntegerField(default=0)  # bytes that are here, on the disk
+    parsed_size = models.BigIntegerField(default=0)  # bytes that were there at the last reading
+    head_sha256 = models.CharField(max_length=64, blank=True)  # of the first 4,096 bytes, or fewer
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collector", "host", "source", "path"], name="pushed_file_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.path}"
+
+
 class RawChunk(models.Model):
     """Up to 1 MiB of a file's bytes, as zstd, known by the SHA-256 of the plain bytes."""
 

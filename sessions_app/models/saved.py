@@ -16,6 +16,7 @@ class Snapshot(models.Model):
     at = models.DateTimeField(null=True)
     received_at = models.DateTimeField()
     packed = models.BinaryField(null=True)  # JSON as zstd
+    sha256 = models.CharField(max_length=64, blank=True)  # of the JSON
     size = models.BigIntegerField(default=0)  # of the JSON, bytes
     problem = models.CharField(max_length=300, blank=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +66,7 @@ def record(entries: Sequence[Entry], by: Collector, staged: Staged) -> None:
             [snapshot for snapshot in snapshots if not snapshot.problem],
             update_conflicts=True,
             unique_fields=["session", "step"],
-            update_fields=["at", "packed", "size", "problem"],
+            update_fields=["at", "packed", "sha256", "size", "problem"],
         )
         # A file that is torn now takes nothing from the state that it held before.
         Snapshot.objects.bulk_create(
@@ -97,6 +98,7 @@ def _snapshot(entry: Entry, item: SnapshotRecord, by: Collector) -> Snapshot:
         at=item.at,
         received_at=by.now,
         packed=packing.pack(data) if data else None,
+        sha256=hashlib.sha256(data).hexdigest() if data else "",
         size=len(data),
         problem=item.problem,
     )
