@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
+
 
 class Refused(Exception):
-    """The base of all refusals: nothing was changed. `str()` is a sentence for people."""
+    """The base of all refusals: nothing was changed. `str()` is a sentence for people.
+
+    In `write_together` give it a lazy translation: another thread may be at work.
+    """
 
     code: ClassVar[str] = "refused"
 
-    def __init__(self, message: str, **details: Any) -> None:
+    def __init__(self, message: str | Promise, **details: Any) -> None:
         super().__init__(message)
         self.details = details
 
@@ -43,3 +48,39 @@ class NameTaken(Refused):
     """Another session of this owner has the name."""
 
     code = "name_taken"
+
+
+class NotYours(Refused):
+    """The person may see it, but not change it."""
+
+    code = "not_yours"
+
+
+class KeyReused(Refused):
+    """The idempotency key was used for something else; details: key."""
+
+    code = "idempotency_key_reused"
+
+
+class Outdated(Refused):
+    """Somebody else has changed it since it was read; details: etag."""
+
+    code = "outdated"
+
+
+class BadValue(Refused):
+    """A value that can be read but not be stored; details: field."""
+
+    code = "bad_value"
+
+
+class AlreadyThere(Refused):
+    """What was to be made exists, and is something else."""
+
+    code = "already_there"
+
+
+class TooLarge(Refused):
+    """More bytes or entries than fit; details: limit."""
+
+    code = "too_large"

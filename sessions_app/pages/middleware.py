@@ -25,13 +25,18 @@ class SignInMiddleware(LoginRequiredMiddleware):
         self, request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         # Asked first: a health check must not need the database to learn who is there.
-        if not getattr(view, "login_required", True):
+        if not getattr(view, "login_required", True) or is_api(request):
             return None
         refused = super().process_view(request, view, args, kwargs)
         if refused is not None and request.headers.get("HX-Request") == "true":
             # htmx would put the sign-in form into a corner of the page: the browser must go there.
             return HttpResponseClientRedirect(resolve_url(settings.LOGIN_URL))
         return refused
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether the API answers, which has tokens and errors of its own."""
+    return request.resolver_match is not None and "api" in request.resolver_match.namespaces
 
 
 class PreferencesMiddleware:
