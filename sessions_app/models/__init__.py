@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sessions_app.models.audit import AuditEntry
+from sessions_app.models.exclude import ExcludeRule
 from sessions_app.models.ingest import (
     IngestProblem,
     IngestRun,
@@ -27,6 +28,7 @@ __all__ = [
     "Artifact",
     "Attachment",
     "AuditEntry",
+    "ExcludeRule",
     "IngestProblem",
     "IngestRun",
     "Membership",
