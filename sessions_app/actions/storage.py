@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -35,7 +35,7 @@ def open_stored(sha256: str) -> BinaryIO:
 def put_bytes(data: bytes) -> str:
     """Store `data` durably and return its SHA-256."""
     digest = hashlib.sha256(data).hexdigest()
-    if not stored_path(digest).exists():
+    if not _is_here(digest):
         with _new_file() as (out, name):
             out.write(data)
             _settle(out, name, digest)
@@ -52,18 +52,32 @@ def put_file(path: Path, limit: int) -> tuple[str, int]:
     with os.fdopen(os.open(path, flags), "rb") as source:
         if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
             raise ValueError("not a plain file")
-        size, total = 0, hashlib.sha256()
-        with _new_file() as (out, name):
-            while block := source.read(BLOCK):
-                size += len(block)
-                if size > limit:
-                    raise ValueError(f"longer than {limit} bytes")
-                total.update(block)
-                out.write(block)
-            digest = total.hexdigest()
-            if not stored_path(digest).exists():
-                _settle(out, name, digest)
+        return put_blocks(iter(lambda: source.read(BLOCK), b""), limit)
+
+
+def put_blocks(blocks: Iterable[bytes], limit: int) -> tuple[str, int]:
+    """Store a stream of bytes; (SHA-256, size). Raises ValueError beyond `limit` bytes."""
+    size, total = 0, hashlib.sha256()
+    with _new_file() as (out, name):
+        for block in blocks:
+            size += len(block)
+            if size > limit:
+                raise ValueError(f"longer than {limit} bytes")
+            total.update(block)
+            out.write(block)
+        digest = total.hexdigest()
+        if not _is_here(digest):
+            _settle(out, name, digest)
     return digest, size
+
+
+def _is_here(digest: str) -> bool:
+    """Whether it is stored; then its age begins anew, so that nobody sweeps it away meanwhile."""
+    try:
+        os.utime(stored_path(digest))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 @contextmanager

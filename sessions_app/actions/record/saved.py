@@ -13,7 +13,8 @@ from sessions_app import packing
 from sessions_app.actions.prepared import FilePart
 from sessions_app.actions.record.batch import Collector, Entry
 from sessions_app.actions.storage import put_bytes, put_file
-from sessions_app.models import Artifact, Snapshot, StoredFile
+from sessions_app.actions.stored_files import name_stored
+from sessions_app.models import Artifact, Snapshot
 from sessions_app.records import Problem, SnapshotRecord
 
 MAX_ARTIFACT = 512 * 1024 * 1024
@@ -52,10 +53,8 @@ def record_files(staged: Staged, by: Collector) -> None:
     """Write the rows of the stored files, to which those of images and artifacts refer."""
     sizes = dict(staged.artifacts.values())
     sizes.update({sha: len(data) for data, sha in staged.images.items()})
-    StoredFile.objects.bulk_create(
-        [StoredFile(sha256=sha, size=size, created_at=by.now) for sha, size in sizes.items()],
-        ignore_conflicts=True,
-    )
+    if sizes:
+        name_stored(sizes, by.now)
 
 
 def record(entries: Sequence[Entry], by: Collector, staged: Staged) -> None:
