@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.utils.translation import gettext as _
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from sessions_app import border
 from sessions_app.actions.refusals import SessionLocked, StaleFence
@@ -122,8 +123,10 @@ def is_taken(session: AgentSession, wanted: Wanted, *, now: datetime) -> bool:
 def _locked(lease: SessionLease) -> SessionLocked:
     until = lease.expires_at.astimezone(UTC)
     return SessionLocked(
-        _("Locked by {holder} until {time}.").format(
-            holder=lease.holder, time=f"{until:%Y-%m-%d %H:%M:%S} UTC"
+        format_lazy(
+            _("Locked by {holder} until {time}."),
+            holder=lease.holder,
+            time=f"{until:%Y-%m-%d %H:%M:%S} UTC",
         ),
         holder=lease.holder,
         mode=str(lease.mode),

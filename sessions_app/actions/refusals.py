@@ -84,3 +84,15 @@ class TooLarge(Refused):
     """More bytes or entries than fit; details: limit."""
 
     code = "too_large"
+
+
+class NoTrace(Refused):
+    """It would keep something of an ephemeral session."""
+
+    code = "ephemeral"
+
+
+class Protected(Refused):
+    """Somebody wants it kept."""
+
+    code = "protected"

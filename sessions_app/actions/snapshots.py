@@ -23,7 +23,7 @@ MAX_PACKED = 16 * 1024 * 1024
 MAX_STATE = 128 * 1024 * 1024  # bytes of JSON; what packs that well is no state
 
 ENDED = (AgentSession.Status.COMPLETED, AgentSession.Status.ERROR)
-COLUMNS = ("at", "received_at", "packed", "sha256", "size", "problem")
+COLUMNS = ("at_seq", "at", "received_at", "packed", "sha256", "size", "problem")
 
 
 class TornSnapshot(Exception):
@@ -61,7 +61,8 @@ def save_snapshot(
         if session.status in ENDED:
             raise SessionClosed(_("The session has ended: resume it first."), status=session.status)
         snapshot = Snapshot(
-            session=session, step=step, at=border.clean_time(at, now=now) or now,
+            session=session, step=step, at_seq=session.last_seq,
+            at=border.clean_time(at, now=now) or now,
             received_at=now, packed=packed, sha256=hashlib.sha256(state).hexdigest(),
             size=len(state),
         )  # fmt: skip

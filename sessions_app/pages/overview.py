@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from sessions_app.actions.heartbeat import mark_silent
 from sessions_app.actions.samples import remove_samples
 from sessions_app.agents import AGENTS
 from sessions_app.ingest.samples import load_samples
@@ -18,10 +19,13 @@ from sessions_app.pages.render import PageRequest
 from sessions_app.pages.session_rows import rows_html
 from sessions_app.queries import overview as queries
 
+STARTED = timezone.now()
+
 
 @require_safe
 def overview(request: PageRequest) -> HttpResponse:
     now = timezone.now()
+    mark_silent(now, listening_since=STARTED)
     found = queries.overview(request.user, now)
     if not found.by_status:
         return render(request, "overview/first_run.html", {"agents": AGENTS})

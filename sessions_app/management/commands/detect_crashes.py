@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from sessions_app.actions.heartbeat import mark_silent
 from sessions_app.ingest.settle import settle
 from sessions_app.management.people import owner_named
 
@@ -17,6 +18,8 @@ from sessions_app.management.people import owner_named
 class Command(BaseCommand):
     """See `help`."""
 
+    # The scheduler tells since when this server hears heartbeats at all.
+    stealth_options = ("listening_since",)
     help = "Mark sessions whose agent died or fell silent in the middle of a turn (for cron)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -26,7 +29,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Parse options, call, print."""
-        changed = settle(owner_named(None), Path.home(), datetime.now(UTC))
+        now = datetime.now(UTC)
+        changed = mark_silent(now, listening_since=options.get("listening_since"))
+        changed += settle(owner_named(None), Path.home(), now)
         if options["json"]:
             self.stdout.write(json.dumps({"changed": changed}))
         elif changed or not options["quiet"]:

@@ -1,10 +1,11 @@
-"""What has to happen again and again: read the agents' files, find crashed sessions."""
+"""What has to happen all the time: read the agents' files as they grow, find crashed sessions."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 
 from django.conf import settings
@@ -12,6 +13,10 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connections
 
+from sessions_app.ingest.run import Wish
+from sessions_app.ingest.watch import Watch
+from sessions_app.management.ingest_report import tell
+from sessions_app.management.people import owner_named
 from sessions_app.supervisor import end_with_parent
 
 
@@ -27,11 +32,31 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         end_with_parent()
-        pause = settings.SESSIONS_INGEST_SECONDS
+        try:
+            self._work(settings.SESSIONS_INGEST_SECONDS)
+        except KeyboardInterrupt:  # what a stop is called that came while waiting for events
+            sys.exit(0)
+
+    def _work(self, pause: int) -> None:
+        wish = Wish(owner=owner_named(None), home=Path.home())
+        watch = Watch(wish, self.stderr.write, pause) if pause else None
         while True:
-            if pause:
-                call_command("ingest_sessions", "--quiet")
-            call_command("detect_crashes", "--quiet")
-            # A connection that idles half a minute may be dead by then.
-            connections.close_all()
-            time.sleep(pause or settings.SESSIONS_HEARTBEAT_SECONDS)
+            if watch is None:
+                self._between_readings()
+                time.sleep(settings.SESSIONS_HEARTBEAT_SECONDS)
+            else:
+                self._watch(watch, pause)
+                self._between_readings()
+
+    def _between_readings(self) -> None:
+        call_command("detect_crashes", "--quiet")
+        # A connection that idles half a minute may be dead by then.
+        connections.close_all()
+
+    def _watch(self, watch: Watch, seconds: int) -> None:
+        """For so long."""
+        end = time.monotonic() + seconds
+        while (rest := end - time.monotonic()) > 0:
+            report = watch.step(rest)
+            if report is not None:
+                tell(report, self.stdout, quiet=True)
