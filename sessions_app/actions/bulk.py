@@ -8,11 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+import msgspec
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Field, Model
+from django.db.models import (
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    Field,
+    ForeignKey,
+    IntegerField,
+    Model,
+    PositiveBigIntegerField,
+    PositiveIntegerField,
+    TextField,
+)
 
 IN_LIMIT = 500  # values in one IN (...)
 
@@ -74,13 +88,9 @@ def insert_models(rows: Sequence[Model]) -> None:
     if not rows:
         return
     fields = rows[0]._meta.concrete_fields
+    values = _values(fields)
     insert_rows(
-        type(rows[0]),
-        [str(field.column) for field in fields],
-        [
-            [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
-            for row in rows
-        ],
+        type(rows[0]), [str(field.column) for field in fields], [values(row) for row in rows]
     )
     for row in rows:
         row._state.adding = False
@@ -92,15 +102,35 @@ def save_models(rows: Sequence[Model], names: Sequence[str]) -> None:
         return
     fields = [rows[0]._meta.get_field(name) for name in names]
     concrete = [field for field in fields if isinstance(field, Field)]
+    values = _values(concrete)
     update_rows(
         type(rows[0]),
         [str(field.column) for field in concrete],
-        [
-            [*(field.get_db_prep_save(getattr(row, field.attname), connection)
-               for field in concrete), row.pk]
-            for row in rows
-        ],
-    )  # fmt: skip
+        [[*values(row), row.pk] for row in rows],
+    )
+
+
+# What the driver takes as it is; asking the field would cost 2 us a value, and a session has 65.
+PLAIN = {BigAutoField, BigIntegerField, BooleanField, CharField, ForeignKey, IntegerField,
+         PositiveIntegerField, PositiveBigIntegerField, TextField}  # fmt: skip
+
+
+def _values(fields: Sequence[Field[Any, Any]]) -> Callable[[Model], list[Any]]:
+    """How the driver takes the values of these fields of an instance."""
+    plans = [
+        (field.attname, None if type(field) in PLAIN else partial(_prepared, field))
+        for field in fields
+    ]
+
+    def values(row: Model) -> list[Any]:
+        told = row.__dict__
+        return [told[name] if prepare is None else prepare(told[name]) for name, prepare in plans]
+
+    return values
+
+
+def _prepared(field: Field[Any, Any], value: Any) -> Any:
+    return field.get_db_prep_save(value, connection)
 
 
 def update_rows(model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -110,6 +140,25 @@ def update_rows(model: type[Model], columns: Sequence[str], rows: Sequence[Seque
     sets = ", ".join(f'"{column}" = %s' for column in columns)
     with connection.cursor() as cursor:
         cursor.executemany(f'UPDATE "{model._meta.db_table}" SET {sets} WHERE id = %s', rows)
+
+
+def known(model: type[Model], column: str, values: Iterable[str]) -> set[str]:
+    """Those of these words that stand in a column with an index.
+
+    As one JSON array: a query with 500 marks costs 18 us a word, this one 2.
+    """
+    wanted = list(dict.fromkeys(values))
+    if not wanted:
+        return set()
+    told = "SELECT value FROM json_each(%s)"
+    if connection.vendor == "postgresql":
+        told = "SELECT jsonb_array_elements_text(%s::jsonb)"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'SELECT "{column}" FROM "{model._meta.db_table}" WHERE "{column}" IN ({told})',
+            [msgspec.json.encode(wanted).decode()],
+        )
+        return {row[0] for row in cursor.fetchall()}
 
 
 def moments() -> Callable[[datetime | None], Any]:

@@ -17,7 +17,7 @@ from sessions_app.ingest.reading import Unit
 from sessions_app.ingest.worker import Batch, batches, serve
 
 WORTH_A_PROCESS = 20 * 1024 * 1024  # bytes; below it starting one costs more than it brings
-TASK = 32 * 1024 * 1024  # bytes of input that one worker gets at once
+TASK = 32 * 1024 * 1024  # bytes of input that one worker of several gets at once
 PIPE = 1024 * 1024  # bytes of a pipe's room: the most that Linux gives without being asked
 
 
@@ -31,7 +31,7 @@ def read_batches(units: list[Unit], *, jobs: int | None, total: int) -> Iterator
     if jobs == 0:
         yield from batches(units, datetime.now(UTC))
         return
-    yield from _answers(_tasks(units), min(jobs, 16))
+    yield from _answers(_tasks(units) if jobs > 1 else iter([units]), min(jobs, 16))
 
 
 def _tasks(units: list[Unit]) -> Iterator[list[Unit]]:

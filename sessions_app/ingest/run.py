@@ -18,22 +18,28 @@ from django.db import connection
 from sessions_app.actions.record import Collector, store
 from sessions_app.actions.runs import end_cut_off_runs, finish_run, start_run, update_run
 from sessions_app.actions.transaction import write_transaction
+from sessions_app.agents.folders import Excluded
 from sessions_app.ingest.changes import changed_units, known_files, load_states
-from sessions_app.ingest.discover import find_units
-from sessions_app.ingest.parallel import read_batches
+from sessions_app.ingest.discover import Found, find_units
+from sessions_app.ingest.exclude import matcher
+from sessions_app.ingest.parallel import WORTH_A_PROCESS, read_batches
 from sessions_app.ingest.reading import Unit
 from sessions_app.ingest.remotes import remote_url
 from sessions_app.ingest.report import Report
 from sessions_app.ingest.settle import settle
 from sessions_app.ingest.worker import Batch
-from sessions_app.models import IngestRun, Project, User
+from sessions_app.models import ExcludeRule, IngestRun, Project, User
 
-CHECKPOINT = 32 * 1024 * 1024  # bytes: while loading, the log is folded in so seldom
+CHECKPOINT = 128 * 1024 * 1024  # bytes: while loading, the log is folded in so seldom
 Progress = Callable[[Report, int, int], None]  # report, bytes done, bytes in all
 
 
 class IngestBusy(Exception):
     """Another run is at work in this data folder."""
+
+
+class LookAtAll(Exception):
+    """More files than those that were named have a say in what has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,10 @@ class Wish:
     is_sample: bool = False
     host: str = ""
     wait: bool = True
+    # Files that somebody sent: nothing on this machine says more about them.
+    is_upload: bool = False
+    # Instead of looking for files: these, found before, of which one may have changed.
+    only: list[Found] | None = None
 
 
 def ingest(wish: Wish, progress: Progress | None = None) -> Report:
@@ -69,7 +79,7 @@ def ingest(wish: Wish, progress: Progress | None = None) -> Report:
                 _read(wish, units, report, progress)
         finally:
             report.seconds = time.monotonic() - started
-        if not wish.dry_run:
+        if not wish.dry_run and not wish.is_upload and wish.only is None:
             settle(wish.owner, wish.home, datetime.now(UTC))
             checked_path().touch()
     report.seconds = time.monotonic() - started
@@ -97,10 +107,32 @@ def _only_one(*, wait: bool) -> Iterator[None]:
 
 
 def _changed(wish: Wish, report: Report) -> list[Unit]:
-    found = find_units(wish.paths, wish.home, wish.sources, report.problems)
-    units = changed_units(found, known_files(wish.owner, wish.host), report, full=wish.full)
+    patterns = list(ExcludeRule.objects.values_list("pattern", flat=True))
+    excluded = matcher(patterns, wish.home)
+    if wish.only is not None:
+        units = _changed_of(wish, report, wish.only, excluded)
+    else:
+        found = find_units(wish.paths, wish.home, wish.sources, report.problems, excluded)
+        known = known_files(wish.owner, wish.host)
+        units = changed_units(found, known, report, full=wish.full)
+    for unit in units:
+        unit.excluded = patterns
     report.problem_count = len(report.problems)
     load_states(units, wish.owner, wish.host)
+    return units
+
+
+def _changed_of(
+    wish: Wish, report: Report, only: list[Found], excluded: Excluded | None
+) -> list[Unit]:
+    """As `_changed`, without a look at anything else. Raises LookAtAll when that is needed."""
+    here = [item for item in only if os.path.lexists(item.source.path)]
+    here = [item for item in here if excluded is None or not excluded(str(item.source.path))]
+    paths = [str(path) for item in here for path in (item.source.path, *item.source.companions)]
+    known = known_files(wish.owner, wish.host, paths)
+    units = changed_units(here, known, report)
+    if any(unit.replace or unit.main.path not in known for unit in units):
+        raise LookAtAll
     return units
 
 
@@ -109,11 +141,16 @@ def _read(wish: Wish, units: list[Unit], report: Report, progress: Progress | No
     by = Collector(
         user=wish.owner, owner=wish.owner, host=wish.host, now=datetime.now(UTC),
         source_project=wish.project, is_sample=wish.is_sample,
+        source="upload" if wish.is_upload else "",
     )  # fmt: skip
-    run = None if wish.dry_run else start_run(wish.host, len(units), total, _roots(units))
+    # Lines that arrive one by one are not worth a row each.
+    is_worth_telling = wish.only is None or total > WORTH_A_PROCESS
+    run = None
+    if is_worth_telling and not wish.dry_run:
+        run = start_run(wish.host, len(units), total, _roots(units))
 
     def take(batch: Batch) -> None:
-        _store(batch, by, run, report)
+        _store(wish, batch, by, run, report)
         if progress is not None:
             progress(report, report.bytes, total)
 
@@ -147,22 +184,30 @@ def _in_transactions(batches: Iterator[Batch], take: Callable[[Batch], None]) ->
                     break
 
 
-def _store(batch: Batch, by: Collector, run: IngestRun | None, report: Report) -> None:
+def _store(
+    wish: Wish, batch: Batch, by: Collector, run: IngestRun | None, report: Report
+) -> None:
     report.add_parts(batch.parts)
-    if run is None:
+    if wish.dry_run:
         report.messages += sum(len(item.messages) for part in batch.parts for item in part.sessions)
         return
     by.now = datetime.now(UTC)
+    if not wish.is_upload:
+        _learn_remotes(batch, by)
+    done = store(batch.parts, by)
+    report.created |= done.created
+    report.updated |= done.updated - report.created
+    report.messages += done.messages
+    if run is not None:
+        update_run(run, _counts(report))
+
+
+def _learn_remotes(batch: Batch, by: Collector) -> None:
     for part in batch.parts:
         for item in part.sessions:
             folder = item.record.work_dir
             if folder and folder not in by.remotes:
                 by.remotes[folder] = remote_url(folder)
-    done = store(batch.parts, by)
-    report.created |= done.created
-    report.updated |= done.updated - report.created
-    report.messages += done.messages
-    update_run(run, _counts(report))
 
 
 def _counts(report: Report) -> dict[str, int]:

@@ -10,7 +10,14 @@ from typing import Any
 
 from django.conf import settings
 
-from sessions_app.actions.bulk import allocate_ids, in_groups, insert_rows, moments, update_rows
+from sessions_app.actions.bulk import (
+    allocate_ids,
+    in_groups,
+    insert_rows,
+    known,
+    moments,
+    update_rows,
+)
 from sessions_app.actions.prepare_facts import MOST_COST, MOST_COST_OF_A_SESSION
 from sessions_app.actions.record.batch import Collector, Entry
 from sessions_app.actions.record.sums import Told, without_needless_sums
@@ -40,15 +47,15 @@ def record(entries: Sequence[Entry], by: Collector) -> set[tuple[int, int]]:
     if settings.SESSIONS_STORE_TOKEN_USAGE:
         told = [(entry, item) for entry in entries for item in _largest(entry)]
         told = without_needless_sums(told)
-    known = _known(item.key for _, item in told)
+    stored = _stored(item.key for _, item in told)
     linked = _linked(told)
     fresh: list[UsageRow] = []
     links: list[tuple[Entry, UsageRow, str]] = []
     grown: dict[str, tuple[UsageRow, UsageRow]] = {}  # what it was, what it is
     for entry, item in told:
-        usage = known.get(item.key)
+        usage = stored.get(item.key)
         if usage is None:
-            usage = known[item.key] = _new_usage(entry, item)
+            usage = stored[item.key] = _new_usage(entry, item)
             fresh.append(usage)
         elif _is_better(usage, item):
             was = replace(usage)
@@ -85,9 +92,9 @@ def _is_earlier(item: UsageRecord, have: UsageRecord | UsageRow) -> bool:
     return have.at is None or item.at < have.at
 
 
-def _known(keys: Iterable[str]) -> dict[str, UsageRow]:
+def _stored(keys: Iterable[str]) -> dict[str, UsageRow]:
     found: dict[str, UsageRow] = {}
-    for group in in_groups(keys):
+    for group in in_groups(known(Usage, "key", keys)):
         for values in Usage.objects.filter(key__in=group).values_list(*USAGE_COLUMNS):
             found[values[1]] = UsageRow(*values)
     return found
