@@ -6,6 +6,7 @@ from sessions_app.agents.base import Agent
 from sessions_app.agents.claude_code import ClaudeCode
 from sessions_app.agents.clinvk import Clinvk
 from sessions_app.agents.codex import Codex
+from sessions_app.agents.copilot import Copilot
 from sessions_app.agents.gemini import Gemini
 from sessions_app.agents.kimi import Kimi
 from sessions_app.agents.kimi_code import KimiCode
@@ -21,6 +22,7 @@ AGENTS: tuple[Agent, ...] = (
     Kimi(),
     KimiCode(),
     OpenCode(),
+    Copilot(),
     Clinvk(),
     SessionsDir(),
 )
