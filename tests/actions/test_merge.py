@@ -147,7 +147,8 @@ def test_usage_is_linked_and_counts_once(owner: User) -> None:
 def test_it_says_what_it_is(owner: User) -> None:
     one = started(owner, metadata={"a": 1, "b": 1}, work_dir="/src", model="opus", prompt="Do")
     two = started(owner, metadata={"b": 2, "c": 2}, work_dir="/src", backend="codex")
-    tag(one, "x", "y"), tag(two, "y", "z")
+    tag(one, "x", "y")
+    tag(two, "y", "z")
     merged = merge(one, two, description="  Both of them ")
     assert (merged.title, merged.description) == ("Both of them", "Both of them")
     assert (merged.source, merged.backend, merged.work_dir) == ("merge", "mixed", "/src")
@@ -246,6 +247,8 @@ def test_forks_of_one_conversation_hold_their_common_start_once(
     check_invariants()
 
 
+# A cursor on the server that fails while it is opened is left to the collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_whatever_fails_there_is_a_whole_merge_or_none(owner: User) -> None:
     one, two = started(owner), started(owner)
     make_call(say(one, "a", 1), "Bash", "{}", "done")
