@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "actions": NEUTRAL | {"models", "queries.access"},
     "queries": NEUTRAL | {"models"},
     "ingest": NEUTRAL | {"agents", "actions", "models", "samples"},
-    "exports": NEUTRAL | {"models", "queries", "figures"},
+    "exports": NEUTRAL | {"models", "queries", "actions.storage", "figures"},
     "samples": set(),
     "supervisor": set(),
     "pages": ALL | {"templatetags"},

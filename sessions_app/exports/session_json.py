@@ -65,9 +65,9 @@ def _state(session: AgentSession) -> dict[str, Any]:
         "status": session.status,
         "resumable": session.resumable,
         "not_resumable_because": session.not_resumable_because,
-        "created_at": _moment(session.created_at),
-        "last_active": _moment(session.last_active),
-        "ended_at": _moment(session.ended_at),
+        "created_at": moment_json(session.created_at),
+        "last_active": moment_json(session.last_active),
+        "ended_at": moment_json(session.ended_at),
         "work_dir": session.work_dir or None,
         "project": session.project.name if session.project else None,
         "git_branch": session.git_branch or None,
@@ -132,7 +132,7 @@ def _seconds(session: AgentSession) -> float:
     return (session.last_active - session.created_at).total_seconds()
 
 
-def _moment(moment: datetime | None) -> str | None:
+def moment_json(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC."""
     if moment is None:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -45,6 +47,17 @@ class RawFile(models.Model):
 
     def __str__(self) -> str:
         return self.path
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its bytes are here: of databases and artifacts other places hold what counts."""
+        return self.raw_size > 0 or self.size == 0
+
+    def packed(self, generation: int | None = None) -> Iterator[bytes]:
+        """Its bytes from the first on, in the compressed chunks that are stored."""
+        wanted = RawPart.objects.filter(file=self, generation=generation or self.generation)
+        parts = wanted.order_by("offset").values_list("chunk__data", flat=True)
+        yield from map(bytes, parts.iterator(chunk_size=8))
 
 
 class PushedFile(models.Model):

@@ -1,16 +1,27 @@
-"""Bytes that a session brought: images inside messages, and artifacts. Never trusted."""
+"""Bytes that a session brought: images, artifacts, the agent's own file. Never trusted."""
 
 from __future__ import annotations
 
-from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpResponse,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
 from django.utils.cache import patch_cache_control
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from sessions_app.actions.storage import open_stored
+from sessions_app.agents.places import home_folders
+from sessions_app.exports.native import native
+from sessions_app.exports.native_zip import zipped
 from sessions_app.models import AgentSession, Artifact, Attachment
 from sessions_app.pages.markup.characters import label
 from sessions_app.pages.render import PageRequest
 from sessions_app.queries.access import session_or_404
+from sessions_app.queries.raw_files import with_subagents
 
 POLICY = "sandbox; default-src 'none'"
 YEAR = 365 * 24 * 3600
@@ -40,6 +51,23 @@ def artifact(request: PageRequest, short_id: str, pk: int) -> HttpResponseBase:
     if found is None:
         raise Http404("No such artifact.")
     return _stored(found.sha256, found.path, "")
+
+
+@require_safe
+def native_file(request: PageRequest, short_id: str) -> HttpResponseBase:
+    """The agent's own file as it was read; of several (sub-agents, small files) a ZIP."""
+    session = session_or_404(request.user, short_id)
+    files = native(with_subagents([session], request.user), home_folders()).files
+    if not files:
+        raise Http404("No file of this session is kept.")
+    if len(files) == 1:
+        name = files[0].parts[-1]
+        content = StreamingHttpResponse(files[0].content(), content_type="application/octet-stream")
+        content["Content-Disposition"] = content_disposition_header(True, safe_name(name)) or ""
+        return sealed(content)
+    return sealed(
+        FileResponse(zipped(files), as_attachment=True, filename=f"{session.short_id}-native.zip")
+    )
 
 
 def text_download(text: str, session: AgentSession, name: str) -> HttpResponseBase:

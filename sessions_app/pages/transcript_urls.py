@@ -14,5 +14,6 @@ urlpatterns = [
     path("calls/<int:pk>/<str:side>/", transcript_parts.call_side, name="session_call_side"),
     path("attachments/<int:pk>/", session_files.attachment, name="session_attachment"),
     path("artifacts/<int:pk>/", session_files.artifact, name="session_artifact"),
+    path("native/", session_files.native_file, name="session_native"),
     path("snapshots/<int:step>/", transcript_parts.snapshot, name="session_snapshot"),
 ]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from sessions_app.actions.storage import put_bytes
+from sessions_app.ingest.run import Wish, ingest
 from sessions_app.models import AgentSession, Artifact, Attachment, User
 from sessions_app.models.session import audience_of_user
 from sessions_app.pages.session_files import safe_name
 from tests.factories import NOON, make_message, make_session
+from tests.ingest.talks import Talk, subagent, write_subagent
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="window.__x=5"/>'
 HEADS = {
@@ -134,3 +138,51 @@ def test_missing_bytes_are_404(owner_client: Client, session: AgentSession) -> N
     address = reverse("session_artifact", args=[session.short_id, row.pk])
     assert owner_client.get(address).status_code == 404
     assert owner_client.post(address).status_code == 405
+
+
+def native_of(session: AgentSession) -> str:
+    return reverse("session_native", args=[session.short_id])
+
+
+def test_the_agents_own_file_is_given_as_it_was(
+    owner_client: Client, stranger_client: Client, owner: User, tmp_path: Path
+) -> None:
+    talk = Talk("aaaaaaaa").turns(2).calls("toolu_1")
+    path = talk.write(tmp_path)
+    ingest(Wish(owner=owner, home=tmp_path, paths=[tmp_path], jobs=0))
+    found = AgentSession.objects.get()
+    path.unlink()
+    response = owner_client.get(native_of(found))
+    assert content(response) == talk.data()
+    assert response["Content-Disposition"] == f'attachment; filename="{path.name}"'
+    assert is_sealed(response)
+    assert f'href="/sessions/{found.short_id}/native/"' in (
+        owner_client.get(f"/sessions/{found.short_id}/").content.decode()
+    )
+    found.audience = audience_of_user(owner.pk)
+    found.save()
+    assert stranger_client.get(native_of(found)).status_code == 404
+    assert owner_client.post(native_of(found)).status_code == 405
+
+
+def test_with_its_subagents_it_is_an_archive(
+    owner_client: Client, owner: User, tmp_path: Path
+) -> None:
+    talk = Talk("aaaaaaaa").turns(2).calls("toolu_1")
+    paths = [talk.write(tmp_path)]
+    paths.append(write_subagent(talk, subagent(talk, "one", "toolu_1"), tmp_path, "toolu_1"))
+    paths.append(paths[-1].with_suffix(".meta.json"))
+    ingest(Wish(owner=owner, home=tmp_path, paths=[tmp_path], jobs=0))
+    response = owner_client.get(native_of(AgentSession.objects.get(kind="main")))
+    assert is_sealed(response)
+    with ZipFile(BytesIO(content(response))) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert found == {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_a_session_without_files_has_none_to_give(
+    owner_client: Client, session: AgentSession
+) -> None:
+    assert owner_client.get(native_of(session)).status_code == 404
+    page = owner_client.get(f"/sessions/{session.short_id}/").content.decode()
+    assert "/native/" not in page

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.http import Http404
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from rich.table import Table
 from rich.text import Text
 
@@ -15,9 +13,8 @@ from sessions_app.agents.resume import resume_command
 from sessions_app.exports.session_json import session_json
 from sessions_app.management import terminal
 from sessions_app.management.people import viewer_named
+from sessions_app.management.selection import session_named
 from sessions_app.management.session_facts import session_facts
-from sessions_app.models import AgentSession, User
-from sessions_app.queries.access import SHORTEST_PREFIX, AmbiguousId, session_or_404
 
 
 class Command(BaseCommand):
@@ -30,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *, id: str, user: str | None, json: bool, **options: Any) -> None:
         viewer = viewer_named(user)
-        session = _find(viewer, id)
+        session = session_named(viewer, id)
         told = session_json(session, viewer=viewer, resume_command=resume_command)
         if json:
             self.stdout.write(terminal.as_json(told))
@@ -44,21 +41,6 @@ class Command(BaseCommand):
         self.stdout.write(terminal.drawn(_table(above), color=not options["no_color"]))
         # Not broken into lines, which would break what somebody copies.
         self.stdout.write(f"{last[0]}{terminal.GAP}{last[1]}")
-
-
-def _find(viewer: User, typed: str) -> AgentSession:
-    try:
-        return session_or_404(viewer, typed)
-    except AmbiguousId as error:
-        sentence = _("“%(typed)s” is the start of several sessions: %(ids)s.")
-        words = {"typed": terminal.one_line(typed), "ids": ", ".join(error.choices)}
-        raise CommandError(sentence % words, returncode=2) from error
-    except Http404 as error:
-        sentence = _(
-            "There is no session “%(typed)s”: give at least %(least)d characters of its id."
-        )
-        told = {"typed": terminal.one_line(typed), "least": SHORTEST_PREFIX}
-        raise CommandError(sentence % told, returncode=2) from error
 
 
 def _table(rows: list[tuple[str, str]]) -> Table:
