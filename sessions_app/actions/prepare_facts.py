@@ -47,7 +47,7 @@ def clean_facts(
         for field, limit in fields.items():
             setattr(record, field, clean(getattr(record, field), limit))
     record.repository_url = CREDENTIALS.sub(r"\1", record.repository_url)
-    record.metadata = _bounded(border.clean_json(record.metadata))
+    record.metadata = bounded(border.clean_json(record.metadata))
     tags = (border.clean_line(tag, 100) for tag in record.tags[:MOST_TAGS])
     record.tags = [tag for tag in tags if tag]
     _clean_numbers(record)
@@ -70,7 +70,7 @@ def _clean_times(record: SessionRecord, messages: Sequence[PreparedMessage], now
     record.created_at = border.clean_time(record.created_at, now=now)
 
 
-def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
+def bounded(metadata: dict[str, Any]) -> dict[str, Any]:
     """Metadata that a row can carry; the raw record has all of it."""
     if not metadata or len(msgspec.json.encode(metadata)) <= MOST_METADATA:
         return metadata

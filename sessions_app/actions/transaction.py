@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection, transaction
 
+_line = threading.local()  # whether this thread has the lock on the file
 RECORDING = 0x5E551045  # the advisory lock of whoever records on PostgreSQL
 
 
@@ -21,18 +23,21 @@ def write_transaction() -> Iterator[None]:
     SQLite's busy wait is not a queue: of eight writers one got a single write in 8 s. The lock
     on a file puts them in line; it goes with the process, so a killed writer blocks nobody.
     Whoever is in a transaction already has SQLite's own lock: to wait for the file then would
-    be to wait for somebody who waits for us.
+    be to wait for somebody who waits for us. So it is for what runs when we have committed.
     """
-    if connection.vendor != "sqlite" or connection.in_atomic_block:
+    is_first = not getattr(_line, "is_ours", False)
+    if connection.vendor != "sqlite" or connection.in_atomic_block or not is_first:
         with transaction.atomic():
             yield
         return
     handle = os.open(_lock_path(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        _line.is_ours = True
         with transaction.atomic():
             yield
     finally:
+        _line.is_ours = False
         os.close(handle)
 
 

@@ -12,7 +12,8 @@ import zlib
 from typing import Any, BinaryIO, NoReturn, Protocol, cast
 
 import zstandard
-from django.http import HttpRequest
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest, UnreadablePostError
 from ninja.parser import Parser
 
 from sessions_app.api.errors import RequestRefused, TooLarge, WrongEncoding
@@ -45,10 +46,6 @@ class BodyStream:
         if self.count > self.limit:
             raise TooLarge(f"The body is larger than {self.limit} bytes.", limit=self.limit)
         return data
-
-    def readline(self, size: int | None = -1) -> bytes:
-        """Nothing of ours reads a body by lines; Django's types ask for it."""
-        return self.read(size)
 
 
 class Readable(Protocol):
@@ -104,16 +101,27 @@ def _inflated(raw: BinaryIO, encoding: str) -> Readable:
     raise WrongEncoding("Content-Encoding is gzip, zstd or nothing.")
 
 
+class PlainRequest(WSGIRequest):
+    """A request whose body is plain and has our limit, not the one for forms of pages."""
+
+    @property
+    def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            try:
+                self._body = self.read()
+            except OSError as error:
+                raise UnreadablePostError(*error.args) from error
+        return self._body
+
+
 def open_body(request: HttpRequest) -> None:
     """Let the rest of the request see the plain body."""
     encoding = request.META.pop("HTTP_CONTENT_ENCODING", "").strip().lower()
     raw = getattr(request, "_stream", None)
-    if raw is None or isinstance(raw, BodyStream):
+    if not isinstance(request, WSGIRequest) or isinstance(raw, BodyStream):
         return
-    stream = BodyStream(cast(BinaryIO, raw), encoding, MOST_BYTES)
-    request._stream = stream  # type: ignore[assignment]
-    # The length told was that of the packed bytes; ours is counted while it is read.
-    request.META["CONTENT_LENGTH"] = ""
+    request.__class__ = PlainRequest
+    request._stream = BodyStream(cast(BinaryIO, raw), encoding, MOST_BYTES)
 
 
 def allow(request: HttpRequest, limit: int) -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from ninja import Router
 
-from sessions_app.api import about
+from sessions_app.api import about, messages, sessions, tags
 
-ROUTERS: tuple[tuple[str, Router], ...] = (("about", about.router),)
+ROUTERS: tuple[tuple[str, Router], ...] = (
+    ("about", about.router),
+    ("sessions", sessions.router),
+    ("messages", messages.router),
+    ("tags", tags.router),
+)

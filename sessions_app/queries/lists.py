@@ -88,11 +88,12 @@ def list_sessions(
     *,
     now: datetime | None = None,
     whole: bool = False,
+    among: SessionQuerySet | None = None,
 ) -> SessionPage:
     """The page that `params` ask for (names as in FILTERS, and sort, cursor, limit).
 
     A bad value adds a sentence to `errors`, and the rest still holds. `whole` reads every
-    column instead of those that rows show.
+    column instead of those that rows show; `among` holds it to these sessions.
     """
     errors: list[str] = []
     any_tag = _choice(params, "tag_mode", {"all": False, "any": True}, False, errors)
@@ -100,7 +101,7 @@ def list_sessions(
     condition, active = read_filters(asking, params, errors)
     sort = _choice(params, "sort", _sort_names(), DEFAULT_SORT, errors)
     page = SessionPage(filters=active, errors=errors, sort=sort, limit=_limit(params, errors))
-    visible = AgentSession.objects.visible_to(user)
+    visible = (AgentSession.objects.all() if among is None else among).visible_to(user)
     _fill(page, visible, condition, _cursor(params, sort, errors), whole=whole)
     return page
 

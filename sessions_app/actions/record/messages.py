@@ -42,7 +42,7 @@ def record(entries: Sequence[Entry], by: Collector, staged: Staged, done: Stored
         if results:
             _add_in_time(news, answer_calls(entry.session, results, staged), known)
         fresh += [(entry, item) for item in news]
-    _insert(fresh, by, staged)
+    insert(fresh, by, staged)
     done.messages += len(fresh)
 
 
@@ -81,7 +81,8 @@ def _add_in_time(
         news.insert(next(later, len(news)), orphan)
 
 
-def _insert(fresh: Sequence[Fresh], by: Collector, staged: Staged) -> None:
+def insert(fresh: Sequence[Fresh], by: Collector, staged: Staged) -> None:
+    """Insert messages of which nothing is stored yet, with calls and images, and count them."""
     kept = [by.kept.get(entry.session.pk, {}).pop(message.key, 0) for entry, message in fresh]
     fresh_ids = iter(allocate_ids(Message, kept.count(0)))
     call_ids = iter(allocate_ids(ToolCall, sum(len(message.calls) for _, message in fresh)))
