@@ -16,8 +16,8 @@ BOOKKEEPING = ("SAVEPOINT", "RELEASE", "ROLLBACK")
 FILE_STEPS = ("replace", "fsync", "unlink")
 
 
-class Crash(BaseException):
-    """The process is gone: nothing but transactions and `finally` gets a last word."""
+class Crash(Exception):
+    """As if the process were gone: nobody but transactions and `finally` knows of it."""
 
 
 class Steps:
