@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -106,6 +107,13 @@ def ago(moment: datetime, now: datetime) -> str:
 def day(moment: datetime, now: datetime) -> str:
     """12 Nov; with the year when it is another one."""
     local = timezone.localtime(moment)
-    if local.year == timezone.localtime(now).year:
-        return date_format(local, pgettext("date format of a day in this year", "j M"))
-    return date_format(local, pgettext("date format of a day in another year", "j M Y"))
+    this_year = local.year == timezone.localtime(now).year
+    return _day(local.date(), this_year=this_year, language=get_language() or "")
+
+
+@lru_cache(maxsize=4096)
+def _day(date: date, *, this_year: bool, language: str) -> str:
+    """Kept by language: formatting a date takes as long as the rest of a row of a list."""
+    if this_year:
+        return date_format(date, pgettext("date format of a day in this year", "j M"))
+    return date_format(date, pgettext("date format of a day in another year", "j M Y"))
