@@ -110,6 +110,7 @@ class FilePart(msgspec.Struct, array_like=True):
     rewritten: bool = False
     is_last: bool = True
     failure: str = ""  # the file could not be read at all, and why
+    is_same: bool = False  # the file is read anew, though nothing in it has changed
 
     @property
     def path(self) -> str:

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 # Trees of other people's files, where looking for sessions only costs time.
 SKIPPED = frozenset((".git", ".hg", ".svn", ".venv", "__pycache__", "node_modules"))
+# Says of a path that somebody wants it left alone.
+Excluded = Callable[[str], bool]
+_excluded: ContextVar[Excluded | None] = ContextVar("excluded", default=None)
+
+
+@contextmanager
+def excluding(excluded: Excluded | None) -> Iterator[None]:
+    """Meanwhile folders do not show what is excluded, so that no reader opens it."""
+    before = _excluded.get()
+    _excluded.set(excluded)
+    try:
+        yield
+    finally:
+        _excluded.set(before)
 
 
 class Folder:
@@ -18,10 +34,12 @@ class Folder:
         self.files: list[str] = []
         self.folders: list[str] = []
         self.others: list[str] = []  # symlinks, pipes, devices
+        excluded = _excluded.get()
         try:
             with os.scandir(path) as listing:
                 for entry in sorted(listing, key=lambda entry: entry.name):
-                    self._take(entry)
+                    if excluded is None or not excluded(entry.path):
+                        self._take(entry)
         except OSError:
             return
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,9 +33,14 @@ class Known:
     read_at: datetime
 
 
-def known_files(collector: User, host: str) -> dict[str, Known]:
-    """Everything that this collector has read on this host: one query."""
-    rows = RawFile.objects.filter(collector=collector, host=host).values_list(
+def known_files(
+    collector: User, host: str, paths: Collection[str] | None = None
+) -> dict[str, Known]:
+    """Everything (or these files) that this collector has read on this host: one query."""
+    files = RawFile.objects.filter(collector=collector, host=host)
+    if paths is not None:
+        files = files.filter(path__in=paths)
+    rows = files.values_list(
         "path", "session", "source", "size", "mtime_ns", "offset", "line", "reader_version",
         "head_hash", "tail_hash", "failed", "last_read_at",
     )  # fmt: skip
@@ -46,7 +51,7 @@ def changed_units(
     found: Iterable[Found], known: dict[str, Known], report: Report, *, full: bool = False
 ) -> list[Unit]:
     """The units to read, oldest first; what only names sessions comes after those."""
-    every = list(found)
+    every = report.found = list(found)
     units: dict[int, Unit] = {}
     for index, item in enumerate(every):
         report.seen += 1
@@ -84,13 +89,14 @@ def changed_unit(found: Found, known: dict[str, Known], *, full: bool = False) -
     old = known.get(main.path)
     if old is None:
         return unit
+    same = all(_is_same(item, known.get(item.path)) for item in unit.companions)
+    # Without a time: a disk that failed, which is tried again and again.
+    unit.is_same = same and (_is_same(main, old) or (main.size == old.size and not old.mtime_ns))
     if full or old.reader_version != found.agent.version:
         return _anew(unit, old)
     if main.size == 0 and old.size > 0:
         return None  # emptied by its agent: what we have stays
-    same_main = (main.size, main.mtime_ns) == (old.size, old.mtime_ns)
-    same = same_main and all(_is_same(item, known.get(item.path)) for item in unit.companions)
-    if same and not (old.failed and _was_touched(main, old)):
+    if same and _is_same(main, old) and not (old.failed and _was_touched(main, old)):
         return None
     if old.line and not old.offset:  # not read by bytes: the reader's memory tells what is new
         unit.position = Position(0, old.line, old.reader_version)

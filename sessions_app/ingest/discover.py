@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sessions_app.agents import AGENTS
 from sessions_app.agents.base import Agent, SourceFile
-from sessions_app.agents.folders import existing
+from sessions_app.agents.folders import Excluded, excluding, existing
 from sessions_app.ingest.reading import Stat
 from sessions_app.records import Problem
 
@@ -32,16 +32,32 @@ def find_units(
     home: Path,
     sources: set[str] | None = None,
     problems: list[Problem] | None = None,
+    excluded: Excluded | None = None,
 ) -> Iterator[Found]:
     """Every readable unit once; of two agents that would read a file the first one does.
 
-    A root that cannot be looked into is told in `problems`.
+    A root that cannot be looked into is told in `problems`. What is excluded is not opened.
     """
+    with excluding(excluded):
+        for found in _find_units(paths, home, sources, problems, excluded):
+            if excluded is None or not excluded(str(found.source.path)):
+                yield found
+
+
+def _find_units(
+    paths: list[Path] | None,
+    home: Path,
+    sources: set[str] | None,
+    problems: list[Problem] | None,
+    excluded: Excluded | None,
+) -> Iterator[Found]:
     seen: set[Path] = set()
     for agent in AGENTS:
         if sources is not None and agent.name not in sources:
             continue
         for root in roots_of(agent, paths, home):
+            if excluded is not None and excluded(str(root)):
+                continue
             try:
                 for source in agent.session_files(root):
                     if source.path not in seen:

@@ -16,6 +16,8 @@ from sessions_app.actions.prepare import prepare
 from sessions_app.actions.prepared import FilePart, FileState, RawPiece
 from sessions_app.agents import AGENTS
 from sessions_app.agents.base import Agent, SourceFile, UnreadableSession
+from sessions_app.agents.folders import excluding
+from sessions_app.ingest.exclude import matcher
 from sessions_app.ingest.keeper import RawKeeper
 from sessions_app.records import Position, SessionRecord
 
@@ -36,6 +38,7 @@ class Unit(msgspec.Struct, array_like=True):
 
     `rewritten`: the bytes before the position are not those that were read. `replace`: what
     is stored of its conversation gives way to this reading. `failure`: it need not be tried.
+    `is_same`: nothing in it has changed. `excluded`: patterns of what must not be opened.
     """
 
     agent: str
@@ -46,6 +49,8 @@ class Unit(msgspec.Struct, array_like=True):
     rewritten: bool = False
     replace: bool = False
     failure: str = ""
+    is_same: bool = False
+    excluded: list[str] = []
 
     @property
     def todo(self) -> int:
@@ -71,6 +76,13 @@ def agent_named(name: str) -> Agent:
 
 def read_unit(unit: Unit, now: datetime) -> Iterator[FilePart]:
     """The parts of one unit, the last one marked. A file that cannot be read is one part."""
+    with excluding(matcher(unit.excluded)):
+        for part in _parts(unit, now):
+            part.is_same = unit.is_same
+            yield part
+
+
+def _parts(unit: Unit, now: datetime) -> Iterator[FilePart]:
     if unit.failure:
         yield failed_part(unit, unit.failure)
         return

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sessions_app.actions.prepared import FilePart
+from sessions_app.ingest.discover import Found
 from sessions_app.records import Problem
 
 MAX_LISTED = 1000  # problems; all of them are stored
@@ -27,6 +28,7 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     problem_count: int = 0
     stopped: bool = False
+    found: list[Found] = field(default_factory=list)  # what was looked at
 
     def add_parts(self, parts: list[FilePart]) -> None:
         """Count what was read."""

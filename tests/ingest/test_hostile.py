@@ -161,9 +161,11 @@ def test_a_bad_file_that_is_read_again_and_again_is_listed_once(tmp_path: Path, 
         assert read(home=tmp_path).failed == 2
     assert IngestProblem.objects.count() == 2
     IngestProblem.objects.update(dismissed_at=datetime.now(UTC))
+    read(home=tmp_path, full=True)
+    assert IngestProblem.objects.filter(dismissed_at=None).count() == 0
     path.write_text("no JSON\n" * 9)
     read(home=tmp_path)
-    assert IngestProblem.objects.filter(dismissed_at=None).count() == 0
+    assert IngestProblem.objects.get(dismissed_at=None).path == str(path)
 
 
 def test_names_that_cannot_be_stored_are_told(tmp_path: Path, read: Read) -> None:

@@ -22,6 +22,7 @@ class Collector:
     now: datetime
     source_project: Project | None = None  # given by hand: every new session goes there
     is_sample: bool = False
+    source: str = ""  # of new sessions, where it is not the agent's
     # (host, work dir) -> remote URL that the folder itself names, learnt by the ingest
     remotes: dict[str, str] = field(default_factory=dict)
     projects: dict[str, Project] = field(default_factory=dict)

@@ -34,7 +34,7 @@ def apply_facts(entry: Entry, by: Collector) -> None:
     for field in NUMBERS:
         if getattr(record, field) is not None:
             setattr(session, field, getattr(record, field))
-    if not session.host:
+    if not session.host and not by.source:
         session.host = by.host
     if record.title and max(record.title_rank, 1) >= session.title_rank:
         session.title, session.title_rank = record.title, max(record.title_rank, 1)
@@ -42,15 +42,16 @@ def apply_facts(entry: Entry, by: Collector) -> None:
         session.prompt = record.prompt
     if record.metadata:
         session.metadata = {**session.metadata, **record.metadata}
-    _apply_source(session, entry)
+    _apply_source(session, entry, by)
     _apply_times(session, record, is_new=entry.is_new)
 
 
-def _apply_source(session: AgentSession, entry: Entry) -> None:
+def _apply_source(session: AgentSession, entry: Entry, by: Collector) -> None:
     """The agent's own file names the source, whoever spoke of the session first."""
     record = entry.part.record
     if not record.joins:
-        session.source, session.kind = entry.source, record.kind
+        session.source = session.source if by.source else entry.source
+        session.kind = record.kind
         session.turn = record.turn or session.turn
         if not session.root_key and entry.part.messages:
             session.root_key = entry.part.messages[0].key[:100]

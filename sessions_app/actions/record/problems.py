@@ -42,7 +42,23 @@ def record(parts: Sequence[FilePart], by: Collector, owners: Mapping[str, int]) 
     ]
     for start in range(0, len(rows), 500):
         IngestProblem.objects.bulk_create(rows[start : start + 500], ignore_conflicts=True)
+    _bring_back([part for part in parts if not part.is_same], by)
     return len(rows)
+
+
+def _bring_back(parts: Sequence[FilePart], by: Collector) -> None:
+    """A problem that was dismissed counts again when its file has changed and still has it."""
+    told = {
+        (problem.path or part.path, problem.line, problem.reason)
+        for part in parts
+        for problem in part.problems()
+    }
+    for paths in in_groups(path for path, _, _ in told):
+        rows = IngestProblem.objects.filter(
+            collector=by.user, path__in=paths, dismissed_at__isnull=False
+        ).values_list("pk", "path", "line", "reason")
+        again = [pk for pk, *name in rows if tuple(name) in told]
+        IngestProblem.objects.filter(pk__in=again).update(dismissed_at=None, seen_at=by.now)
 
 
 def _forget_old(parts: Sequence[FilePart], by: Collector, owners: Mapping[str, int]) -> None:

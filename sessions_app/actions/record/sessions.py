@@ -64,7 +64,8 @@ def _entry(
     if session is None:
         if record.only_if_known:
             return None
-        return Entry(_new_session(item, part.source, by), item, True, path, part.source)
+        session = _new_session(item, by.source or part.source, by)
+        return Entry(session, item, True, path, part.source)
     entry = Entry(session, item, False, path, part.source, is_renamed=is_renamed)
     entry.before, entry.seq_before = session.status, session.last_seq
     return entry

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import signal
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from sessions_app.agents import AGENTS
 from sessions_app.ingest.report import Report
 from sessions_app.ingest.run import Wish, ingest
+from sessions_app.ingest.watch import Watch
+from sessions_app.management.ingest_report import tell
 from sessions_app.management.people import owner_named, project_named
 
-SHOWN = 20
+MINUTE = 60.0
 
 
 class Command(BaseCommand):
@@ -33,6 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--owner", help="whose sessions they are; default: the first admin")
         parser.add_argument("--project", help="put every new session into this project")
         parser.add_argument("--jobs", type=int, help="parser processes; 0 = none beside this one")
+        parser.add_argument("--watch", action="store_true", help="go on: read whatever changes")
         parser.add_argument("--full", action="store_true", help="read unchanged files anew")
         parser.add_argument("--dry-run", action="store_true", help="read, but store nothing")
         parser.add_argument("--json", action="store_true", help="facts for programs")
@@ -44,6 +49,8 @@ class Command(BaseCommand):
         paths = [self._path(path) for path in options["paths"]] or None
         if options["jobs"] is not None and options["jobs"] < 0:
             raise CommandError("--jobs must be 0 or more", returncode=2)
+        if options["watch"] and (options["dry_run"] or options["full"]):
+            raise CommandError("--watch goes neither with --dry-run nor with --full", returncode=2)
         wish = Wish(
             owner=owner_named(options["owner"]),
             home=Path.home(),
@@ -56,13 +63,29 @@ class Command(BaseCommand):
         )
         show = not options["json"] and sys.stderr.isatty()
         try:
+            if options["watch"]:
+                self._watch(wish, as_json=options["json"])
             report = self._run(wish, show=show)
         except KeyboardInterrupt:
             self.stderr.write("Stopped. What was read is stored; the next run goes on from there.")
             sys.exit(130)
-        self._print(report, options)
+        tell(report, self.stdout, as_json=options["json"], quiet=options["quiet"])
         if options["strict"] and (report.failed or report.problem_count):
             sys.exit(1)
+
+    def _watch(self, wish: Wish, *, as_json: bool) -> NoReturn:
+        """Until a signal comes. Each reading is one sentence, or one line of JSON."""
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        watch = Watch(wish, self.stderr.write, settings.SESSIONS_INGEST_SECONDS or 30)
+        try:
+            while True:
+                report = watch.step(MINUTE)
+                if report is not None:
+                    tell(report, self.stdout, as_json=as_json, quiet=True)
+                    # A connection that idles for long may be dead by then.
+                    connections.close_all()
+        finally:
+            watch.close()
 
     def _path(self, path: Path) -> Path:
         """As the known homes name it, so that a file has one name whatever was typed."""
@@ -82,21 +105,3 @@ class Command(BaseCommand):
             return ingest(
                 wish, lambda _, done, total: bar.update(task, completed=done, total=total)
             )
-
-    def _print(self, report: Report, options: dict[str, Any]) -> None:
-        if options["json"]:
-            self.stdout.write(json.dumps(report.as_json(), ensure_ascii=False))
-            return
-        if options["quiet"] and not (report.parsed or report.failed):
-            return
-        self.stdout.write(
-            f"{report.seen} files: {report.parsed} read, {report.unchanged} unchanged,"
-            f" {report.failed} failed. {len(report.created)} new sessions,"
-            f" {len(report.updated)} updated, {report.messages} messages,"
-            f" {report.bytes / 1e6:.1f} MB in {report.seconds:.1f} s."
-        )
-        for problem in report.problems[:SHOWN]:
-            place = f"{problem.path}:{problem.line}" if problem.line else problem.path
-            self.stdout.write(f"  skipped {ascii(place)[1:-1]}: {ascii(problem.reason)[1:-1]}")
-        if report.problem_count > SHOWN:
-            self.stdout.write(f"  and {report.problem_count - SHOWN} more; see /ingest/")
