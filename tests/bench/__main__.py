@@ -12,7 +12,7 @@ from typing import Any
 
 import django
 
-from tests.bench import ingest, place
+from tests.bench import ingest, peer, place
 from tests.bench.corpus import write_corpus
 
 
@@ -23,6 +23,10 @@ def main() -> int:
     try:
         truth = _archive(options, home)
         django.setup()
+        if options.peer:
+            heads = ("", "ours", "agentsview", "times better")
+            _print("Beside agentsview", heads, peer.measure(home, options.peer))
+            return 0
         _print("Ingest", ("(whole commands)", ""), ingest.measure(home, options.jobs))
         equal = _report_truth(truth)
         if not options.ingest_only:
@@ -42,6 +46,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--home", type=Path, help="an existing archive instead, read only")
     parser.add_argument("--jobs", help="of ingest_sessions")
     parser.add_argument("--ingest-only", action="store_true", help="no pages")
+    parser.add_argument(
+        "--peer", nargs="?", const="agentsview", metavar="PROGRAM",
+        help="only: ingest beside agentsview, in turn (from PyPI: pip install agentsview)",
+    )  # fmt: skip
     parser.add_argument("--scratch", type=Path, help="where to work; default: the system's place")
     parser.add_argument("--keep", action="store_true", help="leave the scratch place")
     return parser.parse_args()

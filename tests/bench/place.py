@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,11 +71,14 @@ def own(file: Path) -> None:
 
 def manage(*arguments: str) -> Run:
     """manage.py, measured; raises CalledProcessError when it fails."""
+    return measured([sys.executable, "manage.py", *arguments])
+
+
+def measured(command: Sequence[str]) -> Run:
+    """One command with what it starts; raises CalledProcessError when it fails."""
     before = os.times()
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     peaks = [0]
     watcher = threading.Thread(target=_watch, args=(process, peaks))
     watcher.start()
@@ -82,7 +86,7 @@ def manage(*arguments: str) -> Run:
     wall = time.perf_counter() - started
     watcher.join()
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, arguments)
+        raise subprocess.CalledProcessError(process.returncode, command)
     after = os.times()
     cpu = (
         after.children_user - before.children_user + after.children_system - before.children_system
