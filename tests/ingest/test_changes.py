@@ -223,6 +223,22 @@ class TestInSeveralParts:
         assert raw_bytes(RawFile.objects.get()) == path.read_bytes()
 
 
+@pytest.mark.parametrize("is_more", [False, True])
+def test_a_killed_run_does_not_seem_to_run_for_ever(
+    tmp_path: Path, read: Read, is_more: bool
+) -> None:
+    talk = talk_of()
+    talk.write(tmp_path, upto=12)
+    read()
+    IngestRun.objects.update(status="running", ended_at=None)  # as a kill leaves it
+    read(dry_run=True)
+    assert IngestRun.objects.get().status == "running"
+    talk.write(tmp_path, upto=20 if is_more else 12)
+    read()
+    found = list(IngestRun.objects.order_by("pk").values_list("status", flat=True))
+    assert found == ["stopped", "done"][: 1 + is_more]
+
+
 def read_until(owner: User, home: Path, batches: int) -> None:
     """A run that somebody stops after so many batches."""
     seen = count()

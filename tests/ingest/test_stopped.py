@@ -5,22 +5,32 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from django.core.management import call_command
 
+from sessions_app.actions.transaction import record_alone, write_transaction
+from sessions_app.ingest.run import Wish, ingest
 from sessions_app.models import IngestRun, RawFile, User
 from tests.dump import assert_same, dump
-from tests.ingest.children import run, start
+from tests.ingest.children import ended, run, start, wait_until_nobody_writes
 from tests.ingest.talks import Talk, subagent, write_subagent
 from tests.invariants import check_invariants
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MEGABYTE = 1024 * 1024
-STOPS = [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
+# How; when so many bytes are stored; and whether while we have the turn to write, which is surely
+# before its end, or some moments later.
+STOPS = [
+    (signal.SIGKILL, 0, True),
+    (signal.SIGINT, MEGABYTE, True),
+    (signal.SIGKILL, MEGABYTE, False),
+    (signal.SIGTERM, MEGABYTE, False),
+]
 
 
 @pytest.fixture
@@ -49,39 +59,44 @@ def stored_bytes() -> int:
     return sum(RawFile.objects.values_list("raw_size", flat=True))
 
 
-def stop_somewhere(home: Path, how: signal.Signals, jobs: str, rng: random.Random) -> int:
-    """Start a run and stop it when it has stored a little more, or before."""
-    have, runs = stored_bytes(), IngestRun.objects.count()
-    wanted = rng.choice([0, 1, 4 * MEGABYTE])
-    with start(home, "ingest_sessions", "--json", "--jobs", jobs) as process:
-        while process.poll() is None and (
-            IngestRun.objects.count() == runs or stored_bytes() < have + wanted
-        ):
-            time.sleep(0.005)
-        time.sleep(rng.random() * 0.15)
+def stop(process: subprocess.Popen[str], how: signal.Signals, wanted: int, late: float) -> None:
+    """Stop it once so many bytes are stored: while we have the turn to write, or `late` after."""
+    runs, is_far = IngestRun.objects.count(), False
+    while not is_far:
+        with write_transaction():
+            record_alone()
+            is_far = IngestRun.objects.count() > runs and stored_bytes() >= wanted
+            if is_far and not late:
+                process.send_signal(how)
+        if process.poll() is not None:
+            return
+        time.sleep(late if is_far else 0.002)
+    if late:
         process.send_signal(how)
-        process.communicate()
-    return process.returncode
 
 
 def test_the_next_run_completes_what_stopped_ones_left(corpus: Path) -> None:
-    User.objects.create_superuser("boss")
-    assert run(corpus, "ingest_sessions", "--quiet")[0] == 0
+    ingest(Wish(owner=User.objects.create_superuser("boss"), home=corpus))
     check_invariants()
-    undisturbed = dump()
+    undisturbed, total = dump(), stored_bytes()
     call_command("flush", interactive=False, verbosity=0)
-    User.objects.create_superuser("boss")
+    boss = User.objects.create_superuser("boss")
     seed = int.from_bytes(os.urandom(4), "big")
     print("seed", seed)  # a failure names its moments
     rng = random.Random(seed)
-    for number, how in enumerate(STOPS):
-        code = stop_somewhere(corpus, how, str(number % 2), rng)
-        assert code in (0, 130 if how == signal.SIGINT else -how)
+    for number, (how, wanted, is_sure) in enumerate(STOPS):
+        process = start(corpus, "ingest_sessions", "--json", "--jobs", str(number % 2))
+        stop(process, how, wanted, 0 if is_sure else rng.uniform(0.001, 0.06))
+        code, out, _ = ended(process)
+        wait_until_nobody_writes()
+        stopped = 130 if how == signal.SIGINT else -how
+        assert code == stopped or (code == 0 and not is_sure), (how, wanted)
+        assert not is_sure or (out == "" and stored_bytes() < total)
         check_invariants()
-    assert run(corpus, "ingest_sessions", "--quiet") == (0, "", "")
+    ingest(Wish(owner=boss, home=corpus))
     check_invariants()
     assert_same(dump(), undisturbed)
-    assert not IngestRun.objects.filter(status="running").exists()
+    assert set(IngestRun.objects.values_list("status", flat=True)) == {"stopped", "done"}
 
 
 @pytest.mark.parametrize("bad", [["--source", "teletype"], ["--jobs", "many"], ["--no-such"]])
