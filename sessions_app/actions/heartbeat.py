@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from sessions_app import border
-from sessions_app.actions.leases import USUAL_TTL, check_fence, hold_session, renew_lease
+from sessions_app.actions.leases import USUAL_TTL, check_fence, hold_untrashed, renew_lease
 from sessions_app.actions.prepare_facts import LINE
 from sessions_app.actions.statuses import step
 from sessions_app.actions.transaction import write_transaction
@@ -41,7 +41,7 @@ class Heard:
 def hear(session: AgentSession, beat: Beat, *, by: User, now: datetime) -> Heard:
     """Note that the agent lives; a session that was thought crashed is active again."""
     with write_transaction():
-        session = hold_session(session)
+        session = hold_untrashed(session)
         check_fence(session, beat.fence, now=now)
         revived = session.status == AgentSession.Status.CRASHED
         if session.status != AgentSession.Status.PAUSED:

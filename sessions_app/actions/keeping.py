@@ -9,7 +9,7 @@ from django.db.models import F
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from sessions_app.actions.leases import check_fence, hold_session
+from sessions_app.actions.leases import check_fence, hold_session, hold_untrashed
 from sessions_app.actions.refusals import NameTaken
 from sessions_app.actions.transaction import write_transaction
 from sessions_app.models import AgentSession, AuditEntry, StatusChange, User
@@ -20,7 +20,7 @@ def protect_session(
 ) -> AgentSession:
     """Keep it from being cleaned, or no longer."""
     with write_transaction():
-        session = hold_session(session)
+        session = hold_untrashed(session)
         check_fence(session, fence, now=now)
         if session.is_protected != on:
             session.is_protected = on

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.http import Http404
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -48,7 +49,18 @@ def hold_session(session: AgentSession) -> AgentSession:
     the write that follows it is committed. On SQLite the transaction alone does that.
     """
     rows = AgentSession.objects.select_for_update(of=("self",)).select_related("project", "owner")
-    return rows.get(pk=session.pk)
+    held = rows.filter(pk=session.pk).first()
+    if held is None:  # an ephemeral one that has ended meanwhile
+        raise Http404(_("No such session."))
+    return held
+
+
+def hold_untrashed(session: AgentSession) -> AgentSession:
+    """The same, where what lies in the trash does not exist."""
+    held = hold_session(session)
+    if held.trashed_at is not None:
+        raise Http404(_("No such session."))
+    return held
 
 
 def check_fence(session: AgentSession, fence: int | None, *, now: datetime) -> None:
@@ -73,7 +85,7 @@ def take_lease(session: AgentSession, wanted: Wanted, *, now: datetime) -> Sessi
     died without a word, and if it did not, only one of the two can write.
     """
     with write_transaction():
-        session = hold_session(session)
+        session = hold_untrashed(session)
         over = []
         for lease in SessionLease.objects.filter(session=session).order_by("pk"):
             if lease.expires_at <= now or wanted.is_held_by(lease):
@@ -96,7 +108,7 @@ def renew_lease(
 ) -> SessionLease:
     """Hold it longer; what has run out or was taken over stays lost."""
     with write_transaction():
-        session = hold_session(session)
+        session = hold_untrashed(session)
         check_fence(session, fence, now=now)
         lease = SessionLease.objects.get(pk=fence)
         lease.expires_at = now + timedelta(seconds=min(ttl, LONGEST_TTL))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sessions_app import border
-from sessions_app.actions.leases import Wanted, check_fence, hold_session, take_lease
+from sessions_app.actions.leases import Wanted, check_fence, hold_untrashed, take_lease
 from sessions_app.actions.snapshots import Latest, latest_snapshot
 from sessions_app.actions.statuses import step
 from sessions_app.actions.transaction import write_transaction
@@ -39,7 +39,7 @@ def recover_session(
     With `wanted` it takes the lease first: of two who recover at once, one is refused.
     """
     with write_transaction():
-        session = hold_session(session)
+        session = hold_untrashed(session)
         lease = None
         if wanted is None or fence is not None:
             check_fence(session, fence, now=now)

@@ -9,10 +9,11 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from sessions_app import border
-from sessions_app.actions.leases import check_fence, hold_session
+from sessions_app.actions.leases import check_fence, hold_untrashed
 from sessions_app.actions.prepare_facts import LONG, small
 from sessions_app.actions.refusals import Refused, SessionClosed, WrongStatus
 from sessions_app.actions.transaction import write_transaction
+from sessions_app.actions.trash import erase_session
 from sessions_app.models import AgentSession, StatusChange, User
 
 REASON = 300  # characters
@@ -61,7 +62,7 @@ def change_status(
     facts = {"error": border.clean_text(error, LONG), "exit_code": small(exit_code)}
     reason = border.clean_line(reason, REASON)
     with write_transaction():
-        session = hold_session(session)
+        session = hold_untrashed(session)
         check_fence(session, fence, now=now)
         step(session, verb, reason=reason or f"asked for: {verb}", by=by, now=now, **facts)
     return session
@@ -70,7 +71,10 @@ def change_status(
 def step(
     session: AgentSession, verb: str, *, reason: str, by: User | None, now: datetime, **facts: Any
 ) -> bool:
-    """The change in the caller's transaction, which holds `session`; False: it is so already."""
+    """The change in the caller's transaction, which holds `session`; False: it is so already.
+
+    Of an ephemeral session that ends nothing is left: it has no primary key any more.
+    """
     after, before = STEPS[verb]
     if session.status == after:
         return False
@@ -88,6 +92,9 @@ def step(
         raise _refusal(session, verb, before)
     for name, value in facts.items():
         setattr(session, name, value)
+    if session.is_ephemeral and after in OVER:
+        erase_session(session, now=now)
+        return True
     StatusChange.objects.create(session=session, status=after, at=now, actor=by, reason=reason)
     return True
 
