@@ -69,6 +69,13 @@ def price_usage(
     if not periods:
         return None
     rates = _rates(periods, at, input + cache_read + cache_write)
+    return cost_at(rates, input, output, cache_read, cache_write, cache_write_1h)
+
+
+def cost_at(
+    rates: Rates, input: int, output: int, cache_read: int, cache_write: int, cache_write_1h: int
+) -> int:
+    """Billionths of a USD at these rates, rounded half to even."""
     long_writes = min(cache_write_1h, cache_write)
     cost = (
         input * rates.input

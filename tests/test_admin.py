@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from sessions_app.actions.names import new_short_id
+from sessions_app.actions.prices import price_book
 from sessions_app.models import (
     AgentSession,
     AuditEntry,
@@ -22,6 +24,8 @@ from sessions_app.models import (
     IngestRun,
     Membership,
     Message,
+    ModelAlias,
+    PriceOverride,
     Project,
     RawFile,
     SignInLink,
@@ -82,11 +86,17 @@ def person(owner: User) -> User:
     return User.objects.create_user(new_short_id())
 
 
+def price(owner: User) -> PriceOverride:
+    return PriceOverride.objects.create(model=new_short_id(), input=1, output=2)
+
+
 TABLES: dict[type[Model], Callable[[User], Model]] = {
     AgentSession: session,
     AuditEntry: audit_entry,
     IngestProblem: problem,
     IngestRun: run,
+    ModelAlias: lambda owner: ModelAlias.objects.create(name=new_short_id(), model="gpt-5"),
+    PriceOverride: price,
     Project: lambda owner: make_project(new_short_id()),
     RawFile: raw_file,
     SignInLink: link,
@@ -223,6 +233,39 @@ def test_closing_a_project_hides_its_sessions_from_everybody_else(
     # Who is no member keeps what is his own, and shows it to nobody.
     assert list(AgentSession.objects.visible_to(stranger)) == [theirs]
     assert not AgentSession.objects.visible_to(teammate).filter(pk=theirs.pk).exists()
+
+
+def test_a_price_set_here_holds_at_once(client: Client) -> None:
+    form = {"model": "House-*", "input": "1.25", "output": "10", "cache_read": "0.125"}
+    assert client.post(url(PriceOverride, "add"), form).status_code == 302
+    row = PriceOverride.objects.get()
+    assert (row.model, row.cache_read, row.cache_write) == ("house-*", Decimal("0.125"), None)
+    assert price_book().knows("house-large")
+    assert 'value="1.25"' in client.get(url(PriceOverride, "change", row.pk)).content.decode()
+    alias = {"name": "our-proxy", "model": "house-large"}
+    assert client.post(url(ModelAlias, "add"), alias).status_code == 302
+    assert price_book().knows("our-proxy")
+    data = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+    assert client.post(url(PriceOverride, "changelist"), data).status_code == 302
+    assert not price_book().knows("house-large")
+    assert AuditEntry.objects.filter(action__startswith="price.").count() == 3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"input": "-1"}, {"input": ""}, {"output": "much"}, {"model": " "}, {"input": "1" * 12}],
+    ids=str,
+)
+def test_a_price_that_is_none_is_refused(client: Client, wrong: dict[str, str]) -> None:
+    form = {"model": "house", "input": "1", "output": "2"} | wrong
+    assert client.post(url(PriceOverride, "add"), form).status_code == 200
+    assert not PriceOverride.objects.exists()
+
+
+def test_an_alias_of_an_unknown_model_is_refused(client: Client) -> None:
+    form = {"name": "our-proxy", "model": "nobody-knows-it"}
+    page = client.post(url(ModelAlias, "add"), form).content.decode()
+    assert "No price is known for this model." in page
 
 
 def test_problems_are_dismissed(client: Client, owner: User) -> None:

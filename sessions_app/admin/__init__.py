@@ -6,9 +6,9 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from sessions_app.admin import ingest, people, projects, sessions, usage
+from sessions_app.admin import ingest, people, prices, projects, sessions, usage
 
-__all__ = ["ingest", "people", "projects", "sessions", "usage"]
+__all__ = ["ingest", "people", "prices", "projects", "sessions", "usage"]
 
 admin.site.site_header = admin.site.site_title = _("Agent Sessions administration")
 admin.site.index_title = _("Tables")

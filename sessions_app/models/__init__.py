@@ -14,6 +14,7 @@ from sessions_app.models.ingest import (
 )
 from sessions_app.models.lease import SessionLease
 from sessions_app.models.message import Attachment, Message, ToolCall
+from sessions_app.models.price import ModelAlias, PriceEdition, PriceOverride
 from sessions_app.models.project import Membership, Project
 from sessions_app.models.saved import Artifact, Snapshot, StoredFile
 from sessions_app.models.session import AgentSession, Relation, SessionAlias, StatusChange
@@ -33,6 +34,9 @@ __all__ = [
     "IngestRun",
     "Membership",
     "Message",
+    "ModelAlias",
+    "PriceEdition",
+    "PriceOverride",
     "Project",
     "PushedFile",
     "RawChunk",

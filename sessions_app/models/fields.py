@@ -5,9 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.db import models
 
-NANO = Decimal(10) ** 9
+PLACES = 9
+NANO = Decimal(10) ** PLACES
 
 
 class NanoUSDField(models.BigIntegerField):  # type: ignore[type-arg]
@@ -28,3 +30,8 @@ class NanoUSDField(models.BigIntegerField):  # type: ignore[type-arg]
     def get_prep_value(self, value: Any) -> int | None:
         """USD -> billionths."""
         return None if value is None else int((Decimal(str(value)) * NANO).to_integral_value())
+
+    def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]
+        """An amount with its decimals."""
+        plain = {"form_class": forms.DecimalField, "decimal_places": PLACES, "max_digits": 18}
+        return models.Field.formfield(self, **{**plain, "min_value": None, **kwargs})

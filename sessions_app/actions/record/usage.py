@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +17,7 @@ from sessions_app.actions.bulk import (
     moments,
     update_rows,
 )
-from sessions_app.actions.prepare_facts import MOST_COST, MOST_COST_OF_A_SESSION
+from sessions_app.actions.prices import PriceBook, price_book
 from sessions_app.actions.record.batch import Collector, Entry
 from sessions_app.actions.record.sums import Told, without_needless_sums
 from sessions_app.actions.rollup import Rollups, rebuild_rollups
@@ -31,7 +30,6 @@ from sessions_app.actions.tokens import (
 )
 from sessions_app.models import AgentSession, SessionUsage, Usage
 from sessions_app.models.fields import NANO
-from sessions_app.prices import price_usage
 from sessions_app.records import UsageRecord
 
 LINK_COLUMNS = ("id", "session_id", "usage_id", "message_id", "waits_for")
@@ -49,17 +47,18 @@ def record(entries: Sequence[Entry], by: Collector) -> set[tuple[int, int]]:
         told = without_needless_sums(told)
     stored = _stored(item.key for _, item in told)
     linked = _linked(told)
+    prices = price_book() if told else PriceBook("")
     fresh: list[UsageRow] = []
     links: list[tuple[Entry, UsageRow, str]] = []
     grown: dict[str, tuple[UsageRow, UsageRow]] = {}  # what it was, what it is
     for entry, item in told:
         usage = stored.get(item.key)
         if usage is None:
-            usage = stored[item.key] = _new_usage(entry, item)
+            usage = stored[item.key] = _new_usage(entry, item, prices)
             fresh.append(usage)
         elif _is_better(usage, item):
             was = replace(usage)
-            _fill(usage, item, entry)
+            _fill(usage, item, entry, prices)
             grown[item.key] = (grown.get(item.key, (was, was))[0], usage)
         if (entry.session.pk, item.key) not in linked:
             linked.add((entry.session.pk, item.key))
@@ -118,13 +117,13 @@ def _is_better(usage: UsageRow, item: UsageRecord) -> bool:
     return item.summary and (item.total, item.cost, item.model) != (usage.total, have, usage.model)
 
 
-def _new_usage(entry: Entry, item: UsageRecord) -> UsageRow:
+def _new_usage(entry: Entry, item: UsageRecord, prices: PriceBook) -> UsageRow:
     usage = UsageRow(0, item.key, entry.session.backend, entry.session.pk, is_summary=item.summary)
-    _fill(usage, item, entry)
+    _fill(usage, item, entry, prices)
     return usage
 
 
-def _fill(usage: UsageRow, item: UsageRecord, entry: Entry) -> None:
+def _fill(usage: UsageRow, item: UsageRecord, entry: Entry, prices: PriceBook) -> None:
     usage.input, usage.output, usage.reasoning = item.input, item.output, item.reasoning
     usage.cache_read, usage.cache_write = item.cache_read, item.cache_write
     usage.cache_write_1h = item.cache_write_1h
@@ -133,19 +132,7 @@ def _fill(usage: UsageRow, item: UsageRecord, entry: Entry) -> None:
     usage.at = item.at or entry.session.created_at
     usage.is_flagged = item.flagged
     usage.is_recorded = item.cost is not None
-    usage.cost = item.cost if item.cost is not None else price(usage)
-
-
-def price(usage: UsageRow) -> Decimal | None:
-    """Our estimate from tokens and the dated price table; None when the model has no price."""
-    nano = price_usage(
-        usage.model, usage.at, backend=usage.backend, input=usage.input, output=usage.output,
-        cache_read=usage.cache_read, cache_write=usage.cache_write,
-        cache_write_1h=usage.cache_write_1h,
-    )  # fmt: skip
-    if nano is None:
-        return None
-    return min(Decimal(nano) / NANO, MOST_COST_OF_A_SESSION if usage.is_summary else MOST_COST)
+    usage.cost = item.cost if item.cost is not None else prices.price(usage)
 
 
 def _write(fresh: Sequence[UsageRow], links: Sequence[tuple[Entry, UsageRow, str]]) -> None:
