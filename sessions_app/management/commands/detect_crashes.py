@@ -6,7 +6,7 @@ import json
 from argparse import ArgumentParser
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand
 
@@ -17,6 +17,9 @@ from sessions_app.management.people import owner_named
 
 class Command(BaseCommand):
     """See `help`."""
+
+    # Checks of the pages import all of them and the API: twice the time of the command itself.
+    requires_system_checks: ClassVar[list[str]] = []
 
     # The scheduler tells since when this server hears heartbeats at all.
     stealth_options = ("listening_since",)
