@@ -6,7 +6,7 @@ import json
 from argparse import ArgumentParser
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.management.base import BaseCommand
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     """See `help`."""
 
     # Checks of the pages import all of them and the API: twice the time of the command itself.
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = []
 
     # The scheduler tells since when this server hears heartbeats at all.
     stealth_options = ("listening_since",)

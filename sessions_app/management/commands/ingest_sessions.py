@@ -6,7 +6,7 @@ import signal
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -28,7 +28,7 @@ class Command(BaseCommand):
     """See `help`."""
 
     # Checks of the pages import all of them and the API: twice the time of the command itself.
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = []
 
     help = "Read the sessions that agents left on disk; without PATH in every agent's known homes."
 

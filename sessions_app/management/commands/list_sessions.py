@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
@@ -32,6 +32,8 @@ STATUS_STYLES = {
 
 
 class Command(BaseCommand):
+    # Checks of the pages import all of them and the API: twice the time of the command itself.
+    requires_system_checks = []
     help = "List sessions, the latest first; the filters are those of the list page."
 
     def add_arguments(self, parser: CommandParser) -> None:

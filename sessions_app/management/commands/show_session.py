@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
@@ -18,6 +18,8 @@ from sessions_app.management.session_facts import session_facts
 
 
 class Command(BaseCommand):
+    # Checks of the pages import all of them and the API: twice the time of the command itself.
+    requires_system_checks = []
     help = "Show one session; ID is its beginning, at least 4 characters of it."
 
     def add_arguments(self, parser: CommandParser) -> None:
