@@ -20,6 +20,8 @@ SHOWN = 8  # characters of the secret by which people tell their tokens apart
 LENGTH = 40  # 200 bits
 USED_EVERY = timedelta(minutes=1)
 LONGEST_NAME = 100
+BY_DIGEST = f'SELECT * FROM "{ApiToken._meta.db_table}" WHERE digest = %s'
+PERSON = f'SELECT * FROM "{User._meta.db_table}" WHERE id = %s'
 
 
 def create_token(
@@ -65,8 +67,16 @@ def digest(secret: str) -> str:
 
 def find_token(secret: str, *, now: datetime) -> ApiToken | None:
     """The usable token with this secret, with its person."""
-    found = ApiToken.objects.usable(now).select_related("user").filter(digest=digest(secret))
-    return found.first()
+    # By hand, since it stands before every request: building it anew costs the ORM a millisecond.
+    tokens = list(ApiToken.objects.raw(BY_DIGEST, [digest(secret)]))
+    if not tokens or not tokens[0].is_usable(now):
+        return None
+    token = tokens[0]
+    people = list(User.objects.raw(PERSON, [token.user_id]))
+    if not people or not people[0].is_active:
+        return None
+    token.user = people[0]
+    return token
 
 
 def mark_used(token: ApiToken, *, now: datetime) -> None:

@@ -150,7 +150,7 @@ def _insert(
 ) -> dict[str, int]:
     record, keys = batch.part.record, {item.key for item in fresh}
     by_key = {item.key: item for item in fresh}
-    collector = Collector(session.owner, session.owner, session.host, now)
+    collector = Collector(by, by, session.host, now)
     part = PreparedSession(record, fresh, [])
     entry = Entry(session, part, False, "", "api", seq_before=session.last_seq)
     results = [

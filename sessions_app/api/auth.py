@@ -40,6 +40,11 @@ class Principal:
             return every
         return every.filter(project=self.token.project_id)
 
+    def reaches(self, session: AgentSession) -> bool:
+        """Whether the token is for this session's project, or for all."""
+        project = None if self.token is None else self.token.project_id
+        return project is None or project == session.project_id
+
     def need(self, scope: str) -> None:
         """Raises Forbidden unless this request may do so much."""
         if scope not in self.scopes and ADMIN not in self.scopes:

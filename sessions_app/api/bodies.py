@@ -121,7 +121,8 @@ def open_body(request: HttpRequest) -> None:
     if not isinstance(request, WSGIRequest) or isinstance(raw, BodyStream):
         return
     request.__class__ = PlainRequest
-    request._stream = BodyStream(cast(BinaryIO, raw), encoding, MOST_BYTES)
+    stream = BodyStream(cast(BinaryIO, raw), encoding, MOST_BYTES)
+    request._stream = cast(BinaryIO, stream)
 
 
 def allow(request: HttpRequest, limit: int) -> None:

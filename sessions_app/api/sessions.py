@@ -76,7 +76,7 @@ def create(request: ApiRequest, body: SessionIn) -> HttpResponse:
 
 
 def _wish(body: SessionIn) -> Wish:
-    facts = body.dict(
+    facts = body.model_dump(
         exclude_none=True,
         exclude={
             "name", "backend", "backend_session_id", "visibility", "project", "host",
@@ -99,7 +99,7 @@ def _wish(body: SessionIn) -> Wish:
 @router.get("/sessions", response=SessionPage, summary="List sessions")
 def list_sessions(request: ApiRequest, filters: Query[Filters]) -> HttpResponse:
     """Newest first unless `sort` says otherwise; `next` of a page is the `cursor` of the next."""
-    params = filters.dict(exclude_none=True)
+    params = filters.model_dump(exclude_none=True)
     page = query_sessions(request.auth.user, params, whole=True, among=request.auth.sessions)
     if page.errors:
         raise RequestRefused(page.errors[0], problems=page.errors)
@@ -123,7 +123,7 @@ def edit(
 ) -> HttpResponse:
     """With the ETag of a read in `If-Match`: 412 when somebody else was faster."""
     session, fence = own_session(request, id), fence_of(request)
-    changes = body.dict(exclude_unset=True)
+    changes = body.model_dump(exclude_unset=True)
     edits = _edits(if_match)
 
     def work(now: datetime) -> Answer:

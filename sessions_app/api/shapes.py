@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MOST = 2**63 - 1
 MOST_TOKENS = 10**10
@@ -41,8 +41,11 @@ Tags = Annotated[list[Tag], Field(max_length=100)]
 Visibility = Literal["private", "project", "everyone", "numbers"]
 
 
-class Strict(Schema):
-    """A body whose keys are all known: a typing error is told, not ignored."""
+class Strict(BaseModel):
+    """A body whose keys are all known: a typing error is told, not ignored.
+
+    Not ninja's Schema, whose validator in Python runs for each object of a large body.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
 
 from django.db import models
-from django.db.models import Q
-
-
-class TokenQuerySet(models.QuerySet["ApiToken"]):
-    """Named filters."""
-
-    def usable(self, now: datetime) -> Self:
-        """Neither revoked nor over, of people who may sign in."""
-        alive = Q(expires_at=None) | Q(expires_at__gt=now)
-        return self.filter(alive, revoked_at=None, user__is_active=True)
 
 
 class ApiToken(models.Model):
@@ -37,20 +26,22 @@ class ApiToken(models.Model):
     last_used_at = models.DateTimeField(null=True)  # at most a minute behind
     revoked_at = models.DateTimeField(null=True)
 
-    objects = TokenQuerySet.as_manager()
-
     class Meta:
         ordering = ["-id"]
 
     def __str__(self) -> str:
         return f"{self.prefix}… {self.name}"
 
+    def is_usable(self, now: datetime) -> bool:
+        """Neither revoked nor over; whether its person may come in is another question."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
 
 class StoredAnswer(models.Model):
     """What a write with an Idempotency-Key was answered, for those who ask again.
 
-    `fingerprint` is the SHA-256 of method, address and body. The row is inserted before the
-    work is done, in the same transaction: of two that race the second waits, then replays.
+    `fingerprint` is the SHA-256 of method, address and body. The row is written in the
+    transaction of the work itself; writers stand in line, so of two that race one replays.
     """
 
     user = models.ForeignKey("User", models.CASCADE, related_name="+", db_index=False)

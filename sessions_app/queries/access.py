@@ -13,6 +13,8 @@ ID_LENGTH = 12
 SHORTEST_PREFIX = 4
 CHOICES_SHOWN = 10
 
+BY_ID = f'SELECT * FROM "{AgentSession._meta.db_table}" WHERE short_id = %s'
+
 Person = User | AnonymousUser
 
 
@@ -28,16 +30,41 @@ def session_or_404(
     user: Person, typed: str, sessions: SessionQuerySet | None = None
 ) -> AgentSession:
     """The visible session with this id, or with an id that only it begins with."""
+    rows = AgentSession.objects.all() if sessions is None else sessions
+    return _only_one(rows.visible_to(user), typed)
+
+
+def trashed_or_404(
+    user: Person, typed: str, sessions: SessionQuerySet | None = None
+) -> AgentSession:
+    """The same in the trash, for those who may take it out."""
+    rows = AgentSession.objects.all() if sessions is None else sessions
+    return _only_one(rows.in_trash_of(user), typed)
+
+
+def _only_one(sessions: SessionQuerySet, typed: str) -> AgentSession:
     wanted = typed.strip().lower()
     if not (wanted.isascii() and wanted.isalnum() and SHORTEST_PREFIX <= len(wanted) <= ID_LENGTH):
         raise Http404("No such session.")
-    visible = (AgentSession.objects.all() if sessions is None else sessions).visible_to(user)
-    found = list(with_id_prefix(visible, wanted)[: CHOICES_SHOWN + 1])
+    found = list(with_id_prefix(sessions, wanted)[: CHOICES_SHOWN + 1])
     if not found:
         raise Http404("No such session.")
     if len(found) > 1:
         raise AmbiguousId(wanted, [session.short_id for session in found])
     return found[0]
+
+
+def own_session_by_id(user: User, typed: str) -> AgentSession | None:
+    """What `session_or_404` answers to owners who give the whole id, and most programs do both.
+
+    By hand, since it stands before every write of theirs.
+    """
+    if len(typed) != ID_LENGTH:
+        return None
+    for session in AgentSession.objects.raw(BY_ID, [typed]):
+        if session.owner_id == user.pk and session.trashed_at is None:
+            return session
+    return None
 
 
 def with_id_prefix(sessions: SessionQuerySet, prefix: str) -> SessionQuerySet:
