@@ -36,6 +36,8 @@ SESSIONS_NEW_PROJECTS = env.choice("SESSIONS_NEW_PROJECTS", "open", ("open", "cl
 SESSIONS_HEARTBEAT_SECONDS = env.whole("SESSIONS_HEARTBEAT_SECONDS", 30, least=1)
 # How often the known homes of the agents are read; 0 = never.
 SESSIONS_INGEST_SECONDS = env.whole("SESSIONS_INGEST_SECONDS", 30)
+# What one upload by the browser may hold, unpacked, in megabytes.
+SESSIONS_UPLOAD_MB = env.whole("SESSIONS_UPLOAD_MB", 100, least=1)
 # API requests a second for each token.
 SESSIONS_RATE_LIMIT = env.whole("SESSIONS_RATE_LIMIT", 200, least=1)
 # Whether people come by https, through a proxy that sets X-Forwarded-Proto.
@@ -102,6 +104,7 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "sessions_app.pages.live.LivePageMiddleware",
     "sessions_app.api.middleware.ApiErrorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

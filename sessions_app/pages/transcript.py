@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from sessions_app.models import AgentSession
-from sessions_app.pages import transcript_header
+from sessions_app.pages import live, transcript_header
 from sessions_app.pages.markup.budget import Budget
 from sessions_app.pages.markup.characters import one_line
 from sessions_app.pages.render import PageRequest, render_page, wants_fragment
@@ -51,13 +49,13 @@ def find(request: PageRequest, short_id: str) -> AgentSession:
 
 
 @require_safe
-def session_detail(request: PageRequest, short_id: str) -> HttpResponse:
+def session_detail(request: PageRequest, short_id: str) -> HttpResponseBase:
     """The page; for htmx one more window of messages; for a live page what has changed."""
     try:
         session = find(request, short_id)
     except OtherAddress as other:
         return other.response
-    since = _number(request, "since_revision")
+    since = _number(request, live.ASKS)
     if since is not None:
         return _changes(request, session, since)
     context = (_more if wants_fragment(request) else _page)(request, session)
@@ -192,16 +190,17 @@ def _children(
     return queries.started_by(session, names, request.user) if names else {}
 
 
-def _changes(request: PageRequest, session: AgentSession, since: int) -> HttpResponse:
+def _changes(request: PageRequest, session: AgentSession, since: int) -> HttpResponseBase:
     """Messages that changed after a revision; 304 when the page shows everything already."""
-    etag = _etag(session)
-    if request.headers.get("If-None-Match") == etag:
-        response: HttpResponse = HttpResponseNotModified()
-    else:
-        response = render(request, "transcript/_changes.html", _changed(request, session, since))
-    response["ETag"] = etag
-    patch_cache_control(response, private=True, no_cache=True)
-    return response
+    tag, is_shown = live.tags(request, session)
+    if is_shown:
+        return live.unchanged(tag)
+    # What is shown must not be older than the tag, or the page would miss a change for ever.
+    session.refresh_from_db(from_queryset=SESSIONS.all())
+    context = _changed(request, session, since)
+    is_whole = context["revision"] == session.revision
+    response = render(request, "transcript/_changes.html", context)
+    return live.marked(response, tag if is_whole else "")
 
 
 def _changed(request: PageRequest, session: AgentSession, since: int) -> dict[str, Any]:
@@ -220,13 +219,6 @@ def _changed(request: PageRequest, session: AgentSession, since: int) -> dict[st
     revision = window.messages[-1].revision if window.has_after else session.revision
     entries = messages_html(views, session)
     return transcript_header.state(session) | {"entries": entries, "revision": revision}
-
-
-def _etag(session: AgentSession) -> str:
-    """Changes whenever something that a live page shows does."""
-    task = zlib.crc32(session.current_task.encode())
-    parts = (session.revision, session.status, session.total_tokens, session.progress, task)
-    return f'"{"-".join(str(part) for part in parts)}"'
 
 
 def _number(request: PageRequest, name: str) -> int | None:

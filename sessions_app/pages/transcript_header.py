@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from sessions_app import figures
+from sessions_app.agents import AGENTS
 from sessions_app.models import AgentSession
 from sessions_app.pages.markup import code, structured
 from sessions_app.pages.markup.budget import Budget
@@ -21,6 +22,8 @@ from sessions_app.queries.transcript import Kin, SavedFile
 from sessions_app.records import TURN_ABORTED, TURN_ENDED, TURN_FAILED, TURN_OPEN
 
 LONGEST_METADATA = 20_000
+# Where the sessions come from that go on without telling us first.
+FOLLOWED = {agent.name for agent in AGENTS}
 
 
 class Figure(NamedTuple):
@@ -50,6 +53,11 @@ class NamedLink(NamedTuple):
     size: int = 0
 
 
+def is_live(session: AgentSession) -> bool:
+    """Whether more may come: of a session in an agent's own file one never knows."""
+    return session.status == AgentSession.Status.ACTIVE or session.source in FOLLOWED
+
+
 def state(session: AgentSession) -> dict[str, Any]:
     """What a live page shows anew: status, progress, figures."""
     progress = session.progress
@@ -63,7 +71,7 @@ def state(session: AgentSession) -> dict[str, Any]:
     return {
         "session": session,
         "base": base(session),
-        "is_live": session.status == AgentSession.Status.ACTIVE,
+        "is_live": is_live(session),
         "evidence": evidence(session),
         "task": one_line(session.current_task, 500),
         "progress": "" if progress is None else f"{progress:.4f}",

@@ -4,7 +4,7 @@
 
   const transcript = document.getElementById("transcript");
   if (!transcript) return;
-  const FASTEST = 2000;
+  const PAUSE = 1200; // an answer that nothing is new costs the server next to nothing
   const SLOWEST = 15000;
   const seqOf = (message) => Number(message.id.slice(1));
 
@@ -43,7 +43,7 @@
     const outline = document.getElementById("outline");
     if (!outline) return;
     let current = 0;
-    for (const prompt of transcript.querySelectorAll(".message.is-prompt")) {
+    for (const prompt of transcript.querySelectorAll(".window > .message.is-prompt")) {
       if (prompt.getBoundingClientRect().top > innerHeight / 3) break;
       current = seqOf(prompt);
     }
@@ -74,11 +74,12 @@
 
   // Following: ask for what changed, put it in its place, leave open what is open.
   const note = transcript.querySelector(".live-note > button");
-  let wait = FASTEST;
+  let wait = PAUSE;
   let etag = "";
   let timer = 0;
 
-  const messages = () => [...transcript.querySelectorAll(".message")];
+  // Those of the session itself: what a fork shows of its parent never changes here.
+  const messages = () => [...transcript.querySelectorAll(".window > .message")];
 
   function address() {
     const shown = messages();
@@ -146,12 +147,10 @@
       cache: "no-store",
     }).catch(() => null);
     if (answer?.redirected || answer?.status === 404) return; // signed out, or not ours any more
-    wait = answer ? Math.min(wait * 1.5, SLOWEST) : SLOWEST;
-    if (answer?.status === 200) {
-      etag = answer.headers.get("ETag") || "";
-      take(await answer.text());
-      wait = FASTEST;
-    }
+    const understood = answer?.status === 200 || answer?.status === 304;
+    wait = understood ? PAUSE : Math.min(wait * 2, SLOWEST);
+    if (understood) etag = answer.headers.get("ETag") || "";
+    if (answer?.status === 200) take(await answer.text());
     timer = setTimeout(follow, wait);
   }
 
