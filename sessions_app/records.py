@@ -7,6 +7,7 @@ they cross from the parser process to the writer as msgpack at a tenth of pickle
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,9 @@ IMAGE = "image"
 # Keys that readers give to messages without an id of their own: byte or line in one file.
 PLACE = re.compile(r"(?:@|L|line-)\d+")
 LOOK_BACK = 64  # blocks of one message that a new one may be a longer form of
+
+# In the metadata of a message: its place in a conversation whose forks go on counting.
+ORDINAL = "ordinal"
 
 # What the file says about the last turn (see formats: crash and end, one vocabulary).
 TURN_OPEN = "open"
@@ -108,13 +112,15 @@ class UsageRecord(msgspec.Struct, omit_defaults=True):
 class RelationRecord(msgspec.Struct, omit_defaults=True):
     """A link to another session of the same backend that the agent itself recorded.
 
-    `message_key`: of a fork, its last message that is a copy of the parent's.
+    `message_key`: of a fork, its last message that is a copy of the parent's. `until`: of one
+    that holds no copies, the first ORDINAL of the conversation that is not the parent's.
     """
 
     kind: str  # fork, subagent
     parent_identity: str
     call_id: str = ""
     message_key: str = ""
+    until: int | None = None
 
 
 class SnapshotRecord(msgspec.Struct, omit_defaults=True):
@@ -214,6 +220,29 @@ class SessionFacts(msgspec.Struct):
     work_dir: str = ""
     host: str = ""
     kind: str = "main"
+
+
+class _Placed(msgspec.Struct):
+    ordinal: int | None = None
+
+
+_PLACED = msgspec.json.Decoder(_Placed)
+
+
+def seq_before(rows: Iterable[tuple[int, str]], until: int, known: int = 0) -> int:
+    """The last of these messages (seq and metadata) before a place in their conversation.
+
+    `known`: the answer when none of them stands before it.
+    """
+    for seq, metadata in rows:
+        try:
+            place = _PLACED.decode(metadata).ordinal if metadata else None
+        except msgspec.MsgspecError:
+            place = None
+        if place is not None and place >= until:
+            break
+        known = seq
+    return known
 
 
 def tells_a_place(key: str) -> bool:

@@ -15,7 +15,8 @@ from sessions_app.actions.bulk import in_groups
 from sessions_app.actions.families import link_family
 from sessions_app.actions.rollup import rebuild_rollups
 from sessions_app.actions.tokens import recount_stored
-from sessions_app.models import AgentSession, Relation, SessionAlias, Usage, User
+from sessions_app.models import AgentSession, Message, Relation, SessionAlias, Usage, User
+from sessions_app.records import seq_before
 
 MAX_FAMILY = 200
 UNIQUE = 16  # characters; a shorter key ("@120", "L1") may stand in any session
@@ -55,6 +56,7 @@ def settle_lineage(touched: Sequence[Touched], collector: User, made: Pairs, met
     new = {item.session.pk for item in touched if item.is_new}
     between_old = {pair for pair in made if new.isdisjoint(pair)}
     _settle_ownership(between_old | {(owner, holder) for holder, owner in met})
+    _settle_partings(touched)
 
 
 def _close_waiting(sessions: Sequence[AgentSession], collector: User) -> Pairs:
@@ -135,6 +137,32 @@ def _is_unsettled(touched: Sequence[Touched], members: Sequence[AgentSession]) -
         for pk in before.keys() & {child, parent}:
             parted[pk] = parted.get(pk, True) and seq is not None and seq < before[pk]
     return any(not parted.get(pk, False) for pk in before)
+
+
+def _settle_partings(touched: Sequence[Touched]) -> None:
+    """Where forks that hold only their own turns left their parents.
+
+    The parent may come later, in several parts, or be read anew; once it has gone on beyond
+    that place nothing changes.
+    """
+    here = {item.session.pk: item for item in touched}
+    links = Relation.objects.filter(
+        Q(child__in=here) | Q(parent__in=here), parent__isnull=False, until__isnull=False
+    )
+    for link in links:
+        item, known = here.get(link.parent_id or 0), link.forked_at_seq
+        if item is None and known is not None:
+            continue
+        if item is not None and item.is_replaced:
+            known = None
+        elif item is not None and known is not None and known < item.seq_before:
+            continue
+        rows = Message.objects.filter(session=link.parent_id, seq__gt=known or 0).order_by("seq")
+        places = rows.values_list("seq", "metadata").iterator(chunk_size=1000)
+        seq = seq_before(places, link.until or 0, known or 0)
+        if seq != link.forked_at_seq:
+            link.forked_at_seq = seq
+            link.save(update_fields=["forked_at_seq"])
 
 
 def _settle_ownership(pairs: Pairs) -> None:

@@ -35,22 +35,30 @@ class SessionQuerySet(models.QuerySet["AgentSession"]):
 
     def visible_to(self, user: User | AnonymousUser) -> Self:
         """What this person may know of, outside the trash: the gate behind every read."""
-        if not user.is_authenticated:
-            return self.none()
-        here = self.filter(trashed_at=None)
-        if user.is_superuser:
-            return here
-        audiences = [EVERYONE, audience_of_user(user.pk)]
-        audiences += user.memberships.values_list("project_id", flat=True)
-        return here.filter(audience__in=audiences)
+        return self.filter(trashed_at=None)._known_to(user)
 
     def editable_by(self, user: User | AnonymousUser) -> Self:
         """What this person may change: their own, and what they maintain."""
-        seen = self.visible_to(user)
+        return self.visible_to(user)._in_hands_of(user)
+
+    def in_trash_of(self, user: User | AnonymousUser) -> Self:
+        """What this person may take back out of the trash."""
+        return self.filter(trashed_at__isnull=False)._known_to(user)._in_hands_of(user)
+
+    def _known_to(self, user: User | AnonymousUser) -> Self:
+        if not user.is_authenticated:
+            return self.none()
+        if user.is_superuser:
+            return self
+        audiences = [EVERYONE, audience_of_user(user.pk)]
+        audiences += user.memberships.values_list("project_id", flat=True)
+        return self.filter(audience__in=audiences)
+
+    def _in_hands_of(self, user: User | AnonymousUser) -> Self:
         if not user.is_authenticated or user.is_superuser:
-            return seen
+            return self
         maintained = user.memberships.filter(role="maintainer").values("project_id")
-        return seen.filter(Q(owner=user) | Q(project__in=maintained))
+        return self.filter(Q(owner=user) | Q(project__in=maintained))
 
     def quiet_since(self, moment: datetime) -> Self:
         """Active sessions whose file tells of turns but of nothing since `moment`."""
@@ -263,6 +271,9 @@ class Relation(models.Model):
     kind = models.CharField(max_length=16, choices=Kind.choices)
     call_id = models.CharField(max_length=200, blank=True)
     forked_at_seq = models.BigIntegerField(null=True)
+    # Of a fork that holds only its own turns: the first line of the conversation that is not
+    # the parent's. What stands before it is shown from there.
+    until = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = [

@@ -101,12 +101,13 @@ def _record_relations(entries: Sequence[Entry], by: Collector) -> Pairs:
         row = have.get(key) or fresh.setdefault(
             key,
             Relation(child=child, parent_id=parent, parent_identity=link.parent_identity,
-                     kind=link.kind),
+                     kind=link.kind, until=link.until),
         )  # fmt: skip
-        if link.call_id and link.call_id != row.call_id:
-            row.call_id = link.call_id
+        told_now = (link.call_id or row.call_id, row.until if link.until is None else link.until)
+        if told_now != (row.call_id, row.until):
+            row.call_id, row.until = told_now
             if key in have:
-                row.save(update_fields=["call_id"])
+                row.save(update_fields=["call_id", "until"])
     Relation.objects.bulk_create(fresh.values())
     _record_places(told)
     return {(row.child_id, row.parent_id) for row in fresh.values() if row.parent_id is not None}

@@ -28,7 +28,7 @@ class Codex:
     name = "codex"
     label = "Codex"
     backends: tuple[str, ...] = ("codex",)
-    version = 1
+    version = 2
 
     def homes(self, home: Path) -> list[Path]:
         """$CODEX_HOME belongs to whoever runs this; another person's home has its .codex."""

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from sessions_app.agents.codex.lines import Item, Output, Part
+from sessions_app.border import MAX_INT
 from sessions_app.records import CALL, IMAGE, TEXT, THINKING, Block, ToolResult
 
 INJECTED = (
@@ -203,3 +204,10 @@ def instructions(item: Item) -> str:
     if isinstance(base, dict):
         base = base.get("text")
     return base if isinstance(base, str) and base else item.instructions or ""
+
+
+def inherited(item: Item, ordinal: int | None) -> int | None:
+    """Where a fork that holds only its own turns begins: what stands before is its parent's."""
+    until = item.forked_from_ordinal_exclusive
+    is_place = type(until) is int and 0 < until <= MAX_INT
+    return until if is_place and ordinal is not None and ordinal >= until else None

@@ -8,6 +8,7 @@ from sessions_app.agents.codex import content
 from sessions_app.agents.codex.lines import Item, ThreadItem
 from sessions_app.agents.codex.memory import Group, Memory
 from sessions_app.records import (
+    ORDINAL,
     TEXT,
     TURN_ENDED,
     TURN_OPEN,
@@ -24,12 +25,13 @@ SHORTEST_ID = 16  # some providers number the items of each response: "msg_0"
 
 
 class Conversation:
-    """Puts what the lines say into a record. `offset` and `at` are those of the line at hand."""
+    """Puts what the lines say into a record; place and time are those of the line at hand."""
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
         self.offset = 0
         self.at: datetime | None = None
+        self.ordinal: int | None = None
         self.begin(SessionRecord("codex", "codex", ""))
 
     @property
@@ -72,6 +74,7 @@ class Conversation:
         self._add(MessageRecord(self.key, "system", blocks, kind, self.at))
 
     def _add(self, message: MessageRecord) -> None:
+        _place(message, self.ordinal)
         self.record.messages.append(message)
         self.close()
         if message.kind != "prompt":
@@ -110,7 +113,7 @@ class Conversation:
         self.evidence(turn)
         group = self.memory.group
         if not group.open:
-            group = self.memory.group = Group(self._key(item), open=True)
+            group = self.memory.group = Group(self._key(item), self.ordinal, open=True)
             self.response = None
         if not blocks:
             return
@@ -118,6 +121,7 @@ class Conversation:
         if self.response is None or self.response.key != group.key:
             model = self.memory.meter.model
             self.response = MessageRecord(group.key, "assistant", [], "answer", self.at, model)
+            _place(self.response, group.ordinal)
             self.record.messages.append(self.response)
         have = self.response.blocks
         self.response.blocks = extend_blocks(have, blocks) if have else blocks
@@ -156,7 +160,7 @@ class Conversation:
             group.billed, group.open = True, False
         else:
             usage.message_key = self.key
-            self.memory.group = Group(self.key, open=True, billed=True, leads=True)
+            self.memory.group = Group(self.key, self.ordinal, open=True, billed=True, leads=True)
             self.response = None
         self.record.usages.append(usage)
 
@@ -190,3 +194,9 @@ class Conversation:
             if message.kind == "answer":
                 self.evidence(TURN_ENDED)
         self.memory.waiting.clear()
+
+
+def _place(message: MessageRecord, ordinal: int | None) -> None:
+    """Note where in the conversation it stands: a fork tells so what is still its parent's."""
+    if ordinal is not None:
+        message.metadata = {ORDINAL: ordinal}

@@ -110,6 +110,7 @@ class Item(msgspec.Struct, gc=False):
     thread_source: Any = None
     model_provider: str | None = None
     forked_from_id: str | None = None
+    forked_from_ordinal_exclusive: Any = None
     parent_thread_id: str | None = None
     git: Git | Odd = None
     base_instructions: Any = None
@@ -121,6 +122,7 @@ class Envelope(msgspec.Struct, gc=False):
 
     type: str | None = None
     timestamp: Any = None
+    ordinal: Any = None  # its place in the conversation, which a fork goes on counting
     payload: Item | Odd = None
 
 

@@ -16,6 +16,7 @@ class Group(msgspec.Struct, omit_defaults=True):
     """
 
     key: str = ""
+    ordinal: int | None = None
     open: bool = False
     said: bool = False
     billed: bool = False

@@ -107,6 +107,7 @@ class Reading:
         take = self.events.get(item.type or "") if is_event else self.kinds.get(kind)
         talk = self.talk
         talk.offset, talk.at = line.offset, when(said.timestamp)
+        talk.ordinal = said.ordinal if type(said.ordinal) is int else None
         if take is not None:
             if not self.memory.identity:
                 self._identify(kind, item)
@@ -182,7 +183,8 @@ class Reading:
         kind, parent = content.parent(item)
         memory.kind = "subagent" if kind == "subagent" else "main"
         if parent:
-            record.relations.append(RelationRecord(kind, parent))
+            until = content.inherited(item, self.talk.ordinal)
+            record.relations.append(RelationRecord(kind, parent, until=until))
         if system := content.instructions(item):
             self.talk.system("injected", system)
 
