@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from sessions_app.actions.leases import check_fence, hold_session
 from sessions_app.actions.prepare_facts import PATH
 from sessions_app.actions.record.saved import MAX_ARTIFACT
 from sessions_app.actions.refusals import BadValue, TooLarge
-from sessions_app.actions.snapshots import touch_session
+from sessions_app.actions.snapshots import not_trashed, touch_session
 from sessions_app.actions.storage import put_blocks
 from sessions_app.actions.stored_files import name_stored
 from sessions_app.actions.transaction import write_transaction
@@ -71,6 +71,7 @@ def save_artifact(
     """Give the stored bytes their name; (the artifact, whether it is new)."""
     with write_transaction():
         session = hold_session(session)
+        not_trashed(session)
         check_fence(session, fence, now=now)
         rows = Artifact.objects.filter(session=session)
         is_new = not rows.filter(path=upload.path).exists()
@@ -90,6 +91,7 @@ def delete_artifact(artifact: Artifact, *, fence: int | None = None, now: dateti
     """Take the name away; the bytes go with the last name (see `stored_files.sweep`)."""
     with write_transaction():
         session = hold_session(artifact.session)
+        not_trashed(session)
         check_fence(session, fence, now=now)
         Artifact.objects.filter(pk=artifact.pk).delete()
         touch_session(session, now)

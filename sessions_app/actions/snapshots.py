@@ -6,28 +6,40 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 import zstandard
 from django.db.models import QuerySet
 from django.db.models.functions import Greatest
-from django.utils.translation import gettext as _
+from django.http import Http404
+from django.utils.translation import gettext_lazy as _
 
 from sessions_app import border, packing
 from sessions_app.actions.leases import check_fence, hold_session
-from sessions_app.actions.refusals import BadValue, SessionClosed, TooLarge
+from sessions_app.actions.refusals import BadValue, Refused, TooLarge
+from sessions_app.actions.statuses import step as step_status
 from sessions_app.actions.transaction import write_transaction
-from sessions_app.models import AgentSession, Snapshot
+from sessions_app.models import AgentSession, Snapshot, User
 
 MAX_PACKED = 16 * 1024 * 1024
 MAX_STATE = 128 * 1024 * 1024  # bytes of JSON; what packs that well is no state
 
-ENDED = (AgentSession.Status.COMPLETED, AgentSession.Status.ERROR)
 COLUMNS = ("at_seq", "at", "received_at", "packed", "sha256", "size", "problem")
 
 
-class TornSnapshot(Exception):
+class TornSnapshot(Refused):
     """The stored state is not the one that was saved; the message says why."""
+
+    code = "torn_snapshot"
+
+
+class PackedState(NamedTuple):
+    """A state that is ready to be stored: what takes long is done before the transaction."""
+
+    packed: bytes
+    sha256: str
+    size: int
 
 
 @dataclass(slots=True)
@@ -42,9 +54,10 @@ class Latest:
 def save_snapshot(
     session: AgentSession,
     step: int,
-    state: bytes,
+    state: bytes | PackedState,
     *,
     at: datetime | None = None,
+    by: User | None = None,
     fence: int | None = None,
     now: datetime,
 ) -> tuple[Snapshot, bool]:
@@ -54,17 +67,15 @@ def save_snapshot(
     """
     if not 0 <= step <= border.MAX_INT:
         raise BadValue(_("A step is a whole number from 0 to 2^63 - 1."), step=str(step)[:40])
-    packed = _packed(state)
+    ready = pack_state(state) if isinstance(state, bytes) else state
     with write_transaction():
         session = hold_session(session)
         check_fence(session, fence, now=now)
-        if session.status in ENDED:
-            raise SessionClosed(_("The session has ended: resume it first."), status=session.status)
+        not_trashed(session)
+        step_status(session, "work", reason="a snapshot was saved", by=by, now=now)
         snapshot = Snapshot(
-            session=session, step=step, at_seq=session.last_seq,
-            at=border.clean_time(at, now=now) or now,
-            received_at=now, packed=packed, sha256=hashlib.sha256(state).hexdigest(),
-            size=len(state),
+            session=session, step=step, at=border.clean_time(at, now=now) or now,
+            received_at=now, at_seq=session.last_seq, **ready._asdict(),
         )  # fmt: skip
         is_new = not Snapshot.objects.filter(session=session, step=step).exists()
         Snapshot.objects.bulk_create(
@@ -75,12 +86,19 @@ def save_snapshot(
     return snapshot, is_new
 
 
+def not_trashed(session: AgentSession) -> None:
+    """Raises Http404 for a session that went to the trash since it was looked up."""
+    if session.trashed_at is not None:
+        raise Http404("No such session.")
+
+
 def touch_session(session: AgentSession, now: datetime) -> None:
     """A write is a sign of life; a live page asks for what has a later revision."""
     AgentSession.objects.filter(pk=session.pk).update(last_active=Greatest("last_active", now))
 
 
-def _packed(state: bytes) -> bytes:
+def pack_state(state: bytes) -> PackedState:
+    """The state (JSON as it was sent) as it is stored. Raises BadValue or TooLarge."""
     if len(state) > MAX_STATE:
         raise TooLarge(_("The state is too large."), size=len(state), limit=MAX_STATE)
     try:
@@ -93,7 +111,7 @@ def _packed(state: bytes) -> bytes:
     packed = packing.pack(state)
     if len(packed) > MAX_PACKED:
         raise TooLarge(_("The state is too large."), packed=len(packed), limit=MAX_PACKED)
-    return packed
+    return PackedState(packed, hashlib.sha256(state).hexdigest(), len(state))
 
 
 def read_state(snapshot: Snapshot) -> bytes:

@@ -16,6 +16,7 @@ from django.conf import settings
 
 from sessions_app.actions.bulk import in_groups
 from sessions_app.actions.storage import stored_path
+from sessions_app.actions.together import NotStored
 from sessions_app.actions.transaction import write_transaction
 from sessions_app.models import Artifact, Attachment, StoredFile
 
@@ -25,7 +26,7 @@ FOLDER, NAME, NEW = 2, 64, ".new-"
 logger = logging.getLogger(__name__)
 
 
-class BytesMissing(Exception):
+class BytesMissing(NotStored):
     """A stored file was swept away before anything named it: it must be sent again."""
 
 

@@ -27,6 +27,7 @@ STATUS_OF_REFUSAL: dict[type[refusals.Refused], int] = {
     refusals.NotYours: 403,
     refusals.Outdated: 412,
     refusals.SessionLocked: 423,
+    refusals.TooLarge: 413,
     refusals.Refused: 409,  # every other: it does not fit the state of things
 }
 

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from ninja import Router
 
-from sessions_app.api import about, messages, sessions, tags
+from sessions_app.api import (
+    about,
+    artifacts,
+    leases,
+    lifecycle,
+    merge,
+    messages,
+    recovery,
+    sessions,
+    snapshots,
+    tags,
+)
 
 ROUTERS: tuple[tuple[str, Router], ...] = (
     ("about", about.router),
+    ("sessions", merge.router),  # its address would be a session's id otherwise
     ("sessions", sessions.router),
     ("messages", messages.router),
+    ("snapshots", snapshots.router),
+    ("artifacts", artifacts.router),
+    ("locks", leases.router),
+    ("life", lifecycle.router),
+    ("life", recovery.router),
     ("tags", tags.router),
 )
