@@ -18,9 +18,11 @@ from sessions_app.pages.render import PageRequest, render_page, wants_fragment
 from sessions_app.pages.resume import resume
 from sessions_app.pages.transcript_blocks import Setting
 from sessions_app.pages.transcript_html import messages_html
+from sessions_app.pages.transcript_inherited import inherited_part
 from sessions_app.pages.transcript_messages import Place, gap_words, message_views
 from sessions_app.queries import transcript as queries
 from sessions_app.queries.access import AmbiguousId, session_or_404
+from sessions_app.queries.inherited import inherited
 
 DIGITS = 18  # of a number in an address: more do not fit a column
 MAX_SEQ = 10**DIGITS
@@ -55,7 +57,7 @@ def session_detail(request: PageRequest, short_id: str) -> HttpResponseBase:
         session = find(request, short_id)
     except OtherAddress as other:
         return other.response
-    since = _number(request, live.ASKS)
+    since = number(request, live.ASKS)
     if since is not None:
         return _changes(request, session, since)
     context = (_more if wants_fragment(request) else _page)(request, session)
@@ -109,6 +111,8 @@ def _page(request: PageRequest, session: AgentSession) -> dict[str, Any]:
     window = queries.window(session, wanted)
     above = None if window.has_before else Place()
     context = _window(session, wanted, window, children, above)
+    is_fork = any(link.relation == "fork" and link.is_parent for link in kin)
+    context |= _inherited(request, session) if is_fork and not window.has_before else {}
     return (
         context
         | transcript_header.head(session)
@@ -134,14 +138,19 @@ def _more(request: PageRequest, session: AgentSession) -> dict[str, Any]:
         context["has_before"] = False
     elif wanted.before is not None:
         context["has_after"], context["end_gap"] = False, ""
-    return context
+    return context | ({} if context["has_before"] or wanted.after else _inherited(request, session))
+
+
+def _inherited(request: PageRequest, session: AgentSession) -> dict[str, Any]:
+    """What stands before the first message: of a fork that holds only its own, its parent's."""
+    return inherited_part(request, session, inherited(session, request.user))
 
 
 def _wanted(request: PageRequest) -> queries.Wanted:
     return queries.Wanted(
-        after=_number(request, "after"),
-        before=_number(request, "before"),
-        at=_number(request, "at"),
+        after=number(request, "after"),
+        before=number(request, "before"),
+        at=number(request, "at"),
         last=request.GET.get("last") == "1",
         hidden=request.GET.get("system") == "1",
     )
@@ -209,8 +218,8 @@ def _changed(request: PageRequest, session: AgentSession, since: int) -> dict[st
         window = queries.changes(
             session,
             since,
-            _number(request, "first") or 0,
-            _number(request, "last"),
+            number(request, "first") or 0,
+            number(request, "last"),
             hidden=request.GET.get("system") == "1",
         )
     children = _children(request, session, window)
@@ -221,7 +230,7 @@ def _changed(request: PageRequest, session: AgentSession, since: int) -> dict[st
     return transcript_header.state(session) | {"entries": entries, "revision": revision}
 
 
-def _number(request: PageRequest, name: str) -> int | None:
+def number(request: PageRequest, name: str) -> int | None:
     """A parameter that is a place or a revision; anything else counts as not given."""
     text = request.GET.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS else None

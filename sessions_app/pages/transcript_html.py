@@ -20,18 +20,25 @@ from sessions_app.pages.transcript_messages import MessageView
 from sessions_app.templatetags.figures import icon
 
 
-def messages_html(views: Iterable[MessageView], session: AgentSession) -> SafeString:
-    """All of `views`, each with the day and the gap that stand before it."""
-    patterns = Patterns(session)
+def messages_html(
+    views: Iterable[MessageView], session: AgentSession, *, inherited: bool = False
+) -> SafeString:
+    """All of `views`, each with the day and the gap that stand before it.
+
+    `inherited`: they stand on the page of a fork, beside messages with the same numbers.
+    """
+    patterns = Patterns(session, inherited=inherited)
     return SafeString("".join(patterns.message(view) for view in views))
 
 
 class Patterns(dict[str, str]):
     """The patterns that are in use, and how they are filled."""
 
-    def __init__(self, session: AgentSession) -> None:
+    def __init__(self, session: AgentSession, *, inherited: bool = False) -> None:
         super().__init__()
         self.base = reverse("session_detail", args=[session.short_id])
+        self.mark = f"{session.short_id}-m" if inherited else "m"
+        self.place = f"{self.base}?at={{seq}}#m{{seq}}" if inherited else "#m{seq}"
         self.states = {state: (str(word), icon(sign)) for state, (word, sign) in STATES.items()}
 
     def __missing__(self, name: str) -> str:
@@ -55,6 +62,8 @@ class Patterns(dict[str, str]):
         article = self.fill(
             "message",
             look=view.look,
+            id=f"{self.mark}{view.seq}",
+            link=self.place.format(seq=view.seq),
             seq=view.seq,
             title=title,
             body=SafeString(body),

@@ -16,11 +16,13 @@ from sessions_app.pages.markup.budget import Budget
 from sessions_app.pages.render import PageRequest, render_page
 from sessions_app.pages.session_files import text_download
 from sessions_app.pages.tool_calls import call_view
-from sessions_app.pages.transcript import OtherAddress, find, part_context
+from sessions_app.pages.transcript import OtherAddress, find, number, part_context
 from sessions_app.pages.transcript_blocks import Setting, blocks_of, show_all, sides_of
 from sessions_app.pages.transcript_header import base
+from sessions_app.pages.transcript_inherited import inherited_part
 from sessions_app.pages.transcript_messages import heading_of, look_of
 from sessions_app.queries import transcript as queries
+from sessions_app.queries.inherited import inherited as chain_of
 
 SIDES = ("input", "output")
 
@@ -90,6 +92,29 @@ def message(request: PageRequest, short_id: str, seq: int) -> HttpResponseBase:
         }
     )
     return render_page(request, "transcript/message.html", "transcript/_words.html", context)
+
+
+@require_safe
+def inherited(request: PageRequest, short_id: str) -> HttpResponseBase:
+    """Earlier messages of a session before the fork; alone it is a page."""
+    try:
+        session = find(request, short_id)
+    except OtherAddress as other:
+        return other.response
+    chain = chain_of(session, request.user)
+    names = [item.session.short_id for item in chain]
+    wanted = request.GET.get("from", names[0] if names else "")
+    if wanted not in names:
+        raise Http404("Nothing is inherited from there.")
+    chain = chain[names.index(wanted) :]
+    before = number(request, "before")
+    context = (
+        part_context(session, _("Inherited messages"))
+        | inherited_part(request, session, chain, before)
+        | {"back": base(session), "back_words": _("Back to the transcript")}
+    )
+    page, fragment = "transcript/inherited.html", "transcript/_inherited.html"
+    return render_page(request, page, fragment, context)
 
 
 @require_safe

@@ -9,6 +9,7 @@ from sessions_app.pages import session_files, transcript, transcript_parts
 urlpatterns = [
     path("", transcript.session_detail, name="session_detail"),
     path("outline/", transcript.outline, name="session_outline"),
+    path("inherited/", transcript_parts.inherited, name="session_inherited"),
     path("messages/<int:seq>/", transcript_parts.message, name="session_message"),
     path("calls/<int:pk>/", transcript_parts.call, name="session_call"),
     path("calls/<int:pk>/<str:side>/", transcript_parts.call_side, name="session_call_side"),
