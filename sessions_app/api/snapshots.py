@@ -106,7 +106,9 @@ def read_latest(request: ApiRequest, id: str) -> HttpResponse:
     if latest.snapshot is None:
         raise Http404("This session has no good snapshot.")
     skipped = [{"step": step, "problem": problem} for step, problem in latest.skipped]
-    return told({**_facts(latest.snapshot), "state": msgspec.Raw(latest.state), "skipped": skipped})
+    return told(
+        {**snapshot_facts(latest.snapshot), "state": msgspec.Raw(latest.state), "skipped": skipped}
+    )
 
 
 @router.put(
@@ -126,7 +128,7 @@ def save(request: ApiRequest, id: str, step: Step) -> HttpResponse:
         snapshot, is_new = save_snapshot(
             session, step, packed, at=at, by=request.auth.user, fence=fence, now=now
         )
-        return done(_facts(snapshot), status=201 if is_new else 200, session=session)
+        return done(snapshot_facts(snapshot), status=201 if is_new else 200, session=session)
 
     return write(request, work)
 
@@ -158,7 +160,10 @@ def list_snapshots(request: ApiRequest, id: str) -> HttpResponse:
     rows = Snapshot.objects.filter(session=session).defer("packed").order_by("step")
     latest = latest_snapshot(session)
     torn = dict(latest.skipped)
-    items = [{**_facts(row), "problem": torn.get(row.step) or row.problem or None} for row in rows]
+    items = [
+        {**snapshot_facts(row), "problem": torn.get(row.step) or row.problem or None}
+        for row in rows
+    ]
     found = latest.snapshot
     return told({"items": items, "latest": found.step if found else None, "next": None})
 
@@ -170,10 +175,10 @@ def read(request: ApiRequest, id: str, step: Step) -> HttpResponse:
     snapshot = Snapshot.objects.filter(session=session, step=step).first()
     if snapshot is None:
         raise Http404("No such snapshot.")
-    return told({**_facts(snapshot), "state": msgspec.Raw(read_state(snapshot))})
+    return told({**snapshot_facts(snapshot), "state": msgspec.Raw(read_state(snapshot))})
 
 
-def _facts(snapshot: Snapshot) -> dict[str, Any]:
+def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "step": snapshot.step,
         "at": moment_json(snapshot.at),

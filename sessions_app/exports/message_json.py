@@ -56,13 +56,14 @@ def _blocks(piece: Piece, told: Told, read_stored: ReadStored) -> list[dict[str,
     if piece.kind != CALL:
         return [_image(told.images[piece.ordinal], read_stored)]
     call = told.calls[piece.ordinal]
-    found = [_call(call)] if call.name else []  # without a name only its result was ever told
+    found = [call_json(call)] if call.name else []  # without a name only its result was ever told
     if call.ended and BROUGHT_BY not in call.metadata:
         found.append(_result(call, told, read_stored))
     return found
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def call_json(call: ToolCall) -> dict[str, Any]:
+    """A call without its result."""
     text = packing.unpack_text(call.input_preview, call.input_packed)
     given: Any = text
     if text[:1] in "{[":

@@ -15,6 +15,7 @@ from sessions_app.models import AgentSession, Attachment, Message, SessionUsage,
 from sessions_app.packing import Piece
 
 ANSWERS, BROUGHT_BY = "~answers", '"~by"'  # see actions.append
+MOST_DANGLING = 200
 SPENT = ("input", "output", "cache_read", "cache_write", "reasoning")
 
 
@@ -36,6 +37,13 @@ def read_after(session: AgentSession, seq: int, limit: int) -> list[Told]:
     """Up to `limit` messages that come after `seq`."""
     rows = Message.objects.filter(session=session, seq__gt=seq).order_by("seq")[:limit]
     return _told(session, list(rows))
+
+
+def dangling_calls(session: AgentSession) -> list[ToolCall]:
+    """The first calls that never got a result, in order, with the places of their messages."""
+    rows = ToolCall.objects.filter(session=session, ended=False).select_related("message")
+    placed = rows.defer("message__text", "message__thinking", "message__layout")
+    return list(placed.order_by("message__seq", "ordinal")[:MOST_DANGLING])
 
 
 def read_last(session: AgentSession, count: int) -> list[Told]:

@@ -66,7 +66,7 @@ def test_who_waits_gets_it_when_it_runs_out(session: AgentSession, owner: User) 
 @pytest.mark.parametrize("seconds", [0, 0.3])
 def test_when_the_time_is_up_it_says_who_holds_it(
     session: AgentSession, owner: User, seconds: float
-) -> None:
+) -> None:  # K11
     held(session, owner)
     with pytest.raises(SessionLocked, match="Locked by first until"):
         wait(session, owner, seconds)

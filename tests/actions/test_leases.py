@@ -62,7 +62,7 @@ def test_one_writes_or_many_read(
 
 def test_a_lease_ends_by_itself_and_its_take_over_is_audited(
     session: AgentSession, owner: User, teammate: User
-) -> None:
+) -> None:  # C4
     old = take(session, owner, ttl=10)
     with pytest.raises(SessionLocked):
         take(session, teammate, "two", at=9.9)
