@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         end_with_parent()
+        self.started = datetime.now(UTC)
         try:
             self._work(settings.SESSIONS_INGEST_SECONDS)
         except KeyboardInterrupt:  # what a stop is called that came while waiting for events
@@ -49,7 +51,7 @@ class Command(BaseCommand):
                 self._between_readings()
 
     def _between_readings(self) -> None:
-        call_command("detect_crashes", "--quiet")
+        call_command("detect_crashes", "--quiet", listening_since=self.started)
         # A connection that idles half a minute may be dead by then.
         connections.close_all()
 
