@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
+import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -16,6 +18,8 @@ MAX_INT = 2**63 - 1
 NUL_SIGN = "\u2400"
 MAX_DEPTH = 64
 MAX_PATH = 1024  # bytes of a file's path that the tables keep
+CONTROL = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # signs that hide or mislead
+DRIVE = re.compile(r"[A-Za-z]:")
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,6 +56,18 @@ def clean_name(text: str, limit: int) -> str:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return f"{data[: limit - 33].decode('utf-8', 'ignore')}~{digest}"
+
+
+def is_tame(path: str) -> bool:
+    """Whether others may make a path of this name: relative, only downwards, nothing hidden."""
+    parts = path.split("/")
+    return (
+        bool(path)
+        and not any(part.strip() in ("", ".", "..") or part != part.strip() for part in parts)
+        and "\\" not in path
+        and not DRIVE.match(path)
+        and not any(unicodedata.category(sign) in CONTROL for sign in path)
+    )
 
 
 def clean_count(value: object) -> int:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_lazy as _
 
+from sessions_app import border
 from sessions_app.actions.leases import check_fence, hold_session
 from sessions_app.actions.prepare_facts import PATH
 from sessions_app.actions.record.saved import MAX_ARTIFACT
@@ -20,7 +21,6 @@ from sessions_app.actions.transaction import write_transaction
 from sessions_app.models import AgentSession, Artifact
 
 MOST_ARTIFACTS = 20_000  # of one session
-CONTROL = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,7 @@ def artifact_name(path: str) -> str:
     path: so it is relative, goes nowhere but down, and shows what it is.
     """
     name = unicodedata.normalize("NFC", path)
-    parts = name.split("/")
-    is_tame = (
-        name
-        and len(name.encode("utf-8", "surrogatepass")) <= PATH
-        and not any(part.strip() in ("", ".", "..") or part != part.strip() for part in parts)
-        and "\\" not in name
-        and not any(unicodedata.category(sign) in CONTROL for sign in name)
-    )
-    if not is_tame or (len(parts[0]) == 2 and parts[0][1] == ":"):
+    if not border.is_tame(name) or len(name.encode()) > PATH:
         raise BadValue(
             _("An artifact's name is a relative path of at most {limit} bytes.").format(limit=PATH),
             path=ascii(path[:100]),
