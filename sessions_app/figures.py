@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import get_language, ngettext, pgettext
@@ -59,7 +60,7 @@ def dollars(amount: Decimal) -> str:
 def cost(amount: Decimal, *, unpriced: int = 0, tokens: int = 0) -> Cost:
     """What `tokens` cost; a sum with an unpriced part never looks complete."""
     if not amount and not unpriced and not tokens:
-        return Cost("–", _("No usage recorded"))
+        return Cost("–", no_usage())
     if unpriced and not amount:
         return Cost(_("no price"), _("No price is known for the models used"))
     exact = f"${amount.normalize():,f}" if amount else "$0"
@@ -71,6 +72,13 @@ def cost(amount: Decimal, *, unpriced: int = 0, tokens: int = 0) -> Cost:
         )
         return Cost(f"≥ {dollars(amount)}", title % {"amount": exact, "count": grouped(unpriced)})
     return Cost(dollars(amount), exact)
+
+
+def no_usage() -> str:
+    """Why there is nothing to count."""
+    if settings.SESSIONS_STORE_TOKEN_USAGE:
+        return _("No usage recorded")
+    return _("Tokens and costs are not kept here")
 
 
 def duration(seconds: float) -> str:

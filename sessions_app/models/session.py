@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -226,8 +227,8 @@ class AgentSession(models.Model):
 
     @property
     def cost_is_complete(self) -> bool:
-        """False when a response of a model without a price is in it."""
-        return self.unpriced_responses == 0
+        """False when a response without a price is in it, or responses are not kept at all."""
+        return self.unpriced_responses == 0 and bool(settings.SESSIONS_STORE_TOKEN_USAGE)
 
     @property
     def estimated_cost(self) -> Decimal:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -115,7 +116,8 @@ def _time_facts(session: AgentSession) -> list[Fact]:
 
 def _token_facts(session: AgentSession) -> list[Fact]:
     if not session.total_tokens and not session.cost:
-        return []
+        is_kept = settings.SESSIONS_STORE_TOKEN_USAGE
+        return [] if is_kept else [Fact(_("Total"), figures.no_usage())]
     cost = figures.cost(
         session.cost, unpriced=session.unpriced_responses, tokens=session.total_tokens
     )

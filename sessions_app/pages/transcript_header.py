@@ -174,8 +174,8 @@ def strip(session: AgentSession) -> list[Figure]:
         ),
         Figure(
             _("Tokens"),
-            figures.short(session.total_tokens),
-            figures.grouped(session.total_tokens),
+            figures.short(session.total_tokens) if session.total_tokens else "–",
+            figures.grouped(session.total_tokens) if session.total_tokens else figures.no_usage(),
             inherited,
         ),
         Figure(_("Cost"), cost.text, cost.title, cost_kind(session)),

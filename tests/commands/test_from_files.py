@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.test import Client
 from pytest_django import Settings
 
 from sessions_app.actions.people import first_admin
+from sessions_app.models import Usage, UsageRollup
 
 SAMPLES: Path = settings.BASE_DIR / "tests" / "agents" / "samples"
 
@@ -99,8 +101,17 @@ def test_new_sessions_get_the_default_tags(home: Path, settings: Settings) -> No
     assert all({"team", "by-admin"} <= set(item["tags"]) for item in by_native_id().values())
 
 
-def test_token_usage_is_not_kept_when_it_is_not_wanted(home: Path, settings: Settings) -> None:
+def test_token_usage_is_not_kept_when_it_is_not_wanted(
+    home: Path, settings: Settings, client: Client
+) -> None:
     # part of C18
     settings.SESSIONS_STORE_TOKEN_USAGE = False
     told("ingest_sessions")
-    assert {item["token_usage"]["total"] for item in by_native_id().values()} == {0}
+    items = by_native_id().values()
+    assert {item["token_usage"]["total"] for item in items} == {0}
+    assert {item["cost"]["complete"] for item in items} == {False}
+    assert not Usage.objects.exists() and not UsageRollup.objects.exists()
+    client.force_login(first_admin(), backend=settings.AUTHENTICATION_BACKENDS[0])
+    pages = ["/", "/sessions/", *(f"/sessions/{item['id']}/" for item in items)]
+    for page in pages:
+        assert "Tokens and costs are not kept here" in client.get(page).text, page
