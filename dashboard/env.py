@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import zoneinfo
 from collections.abc import Callable, Collection, Iterable
@@ -18,6 +19,7 @@ Value = TypeVar("Value")
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 POSTGRES = {"postgres", "postgresql"}
+HOST_NAME = re.compile(r"\*|\.?[^\s/:@\[\]*]+|\[[0-9A-Fa-f:.]+\]")
 
 
 def load(file: Path) -> None:
@@ -73,6 +75,15 @@ def names(name: str, default: Iterable[str] = ()) -> list[str]:
     """A list, separated by commas."""
     found = [part.strip() for part in text(name, ",".join(default)).split(",")]
     return [part for part in found if part]
+
+
+def hosts(name: str, default: Iterable[str]) -> list[str]:
+    """Names of machines; one with a scheme, a path or a port would never match."""
+    found = names(name)
+    for host in found:
+        if not HOST_NAME.fullmatch(host):
+            raise ImproperlyConfigured(f"{name} holds “{host}”, which must be a host name only.")
+    return found or list(default)
 
 
 def origins(name: str) -> list[str]:

@@ -51,7 +51,7 @@ DEBUG = env.flag("DEBUG", False)
 SECRET_KEY = env.secret_key(SESSIONS_DATA_DIR / "secret_key")
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.whole("PORT", 8000, least=1, most=65_535)
-ALLOWED_HOSTS = env.names(
+ALLOWED_HOSTS = env.hosts(
     "ALLOWED_HOSTS", {"localhost", "127.0.0.1", "[::1]", socket.gethostname().lower(), HOST}
 )
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")

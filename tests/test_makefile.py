@@ -70,6 +70,23 @@ def test_without_venv_it_says_what_to_install(bare: Path) -> None:
     assert "Python's venv is missing: apt-get install python3-venv" in said
 
 
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("test", "The tests need git: apt-get install git"),
+        ("messages", "To collect texts install gettext: apt-get install gettext"),
+    ],
+)
+def test_a_missing_tool_is_named_in_one_sentence(bare: Path, target: str, sentence: str) -> None:
+    for made in (".venv/.installed", ".venv/.messages"):  # all that comes before is done
+        (bare / made).parent.mkdir(exist_ok=True)
+        (bare / made).touch()
+    tools = programs(bare / "bin", chromium="", python3="")
+    code, said = make(target, "--silent", path=tools, cwd=bare)
+    assert code != 0
+    assert [line for line in said.splitlines() if not line.startswith("make: ***")] == [sentence]
+
+
 def test_without_chromium_a_person_is_told_to_install_it(bare: Path) -> None:
     code, said = make("chromium", path=programs(bare / "bin", id="echo 1000"), cwd=bare)
     assert code != 0

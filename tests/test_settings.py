@@ -25,6 +25,9 @@ BAD = [
     ("SESSIONS_STORAGE_URL", "ftp://x", "SESSIONS_STORAGE_URL is “ftp://x”"),
     ("SESSIONS_RETENTION_DAYS", "many", "SESSIONS_RETENTION_DAYS is “many”, but must be a whole"),
     ("SESSIONS_TRASH_DAYS", "-1", "SESSIONS_TRASH_DAYS is “-1”"),
+    ("SESSIONS_RATE_LIMIT", "0", "but must be a whole number from 1 to 1000000."),
+    ("SESSIONS_HEARTBEAT_SECONDS", "0", "SESSIONS_HEARTBEAT_SECONDS is “0”"),
+    ("SESSIONS_NEW_PROJECTS", "shut", "but must be one of open, closed."),
     ("SESSIONS_STORE_TOKEN_USAGE", "maybe", "but must be true or false."),
     ("SESSIONS_DEFAULT_VISIBILITY", "public", "one of project, everyone, numbers, private."),
     ("SESSIONS_LANGUAGE", "tlh", "SESSIONS_LANGUAGE is “tlh”, but must be one of en, zh-hans."),
@@ -34,6 +37,8 @@ BAD = [
     ("PORT", "http", "PORT is “http”"),
     ("SECRET_KEY", "short", "SECRET_KEY is too short"),
     ("CSRF_TRUSTED_ORIGINS", "example.org", "CSRF_TRUSTED_ORIGINS holds “example.org”"),
+    ("ALLOWED_HOSTS", "a.org,https://b.org", "ALLOWED_HOSTS holds “https://b.org”"),
+    ("ALLOWED_HOSTS", "a.org:8000", "ALLOWED_HOSTS holds “a.org:8000”, which must be a host name"),
 ]
 
 
@@ -74,6 +79,12 @@ def test_a_secret_can_come_from_a_file(tmp_path: Path, monkeypatch: pytest.Monke
 def test_values_keep_dollars_and_braces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("X_TAGS", "${USER}, work,")
     assert env.names("X_TAGS") == ["${USER}", "work"]
+
+
+def test_hosts_are_names_addresses_and_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = ["localhost", ".example.org", "*", "[::1]", "192.0.2.7", "db_1.internal"]
+    monkeypatch.setenv("X_HOSTS", ", ".join(good))
+    assert env.hosts("X_HOSTS", ()) == good
 
 
 def test_dot_env_yields_to_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
