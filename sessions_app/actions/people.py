@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
+
+from sessions_app.actions.refusals import BadValue
 from sessions_app.models import User
 
 
@@ -14,3 +17,15 @@ def first_admin() -> User:
             name += "_"
         admin = User.objects.create_superuser(name)
     return admin
+
+
+def person_called(name: str) -> User:
+    """A new person who can come in by a token or a sign-in link; raises BadValue."""
+    user = User(username=name)
+    user.set_unusable_password()
+    try:
+        user.full_clean(exclude=["password"])
+    except ValidationError as error:
+        raise BadValue(" ".join(error.messages), field="user") from error
+    user.save()
+    return user

@@ -7,6 +7,8 @@ from typing import Any
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
+from sessions_app.api.examples import example_of
+
 ERRORS = {
     400: "The request is wrong in itself.",
     401: "No token, or one that is unknown, expired or revoked.",
@@ -63,11 +65,21 @@ class Api(NinjaAPI):
         self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
     ) -> OpenAPISchema:
         schema = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
-        schema["components"].setdefault("schemas", {})["Error"] = ERROR
+        shapes = schema["components"].setdefault("schemas", {})
+        shapes["Error"] = ERROR
         for methods in schema["paths"].values():
             for method, operation in methods.items():
+                _add_examples(operation, shapes)
                 _complete(method, operation)
         return schema
+
+
+def _add_examples(operation: dict[str, Any], shapes: dict[str, Any]) -> None:
+    told = [operation.get("requestBody", {}), *operation.get("responses", {}).values()]
+    for part in told:
+        content = part.get("content", {}).get("application/json")
+        if content is not None and "example" not in content:
+            content["example"] = example_of(content.get("schema"), shapes)
 
 
 def _complete(method: str, operation: dict[str, Any]) -> None:

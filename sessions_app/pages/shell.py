@@ -86,7 +86,10 @@ def _is_here(path: str, url: str) -> bool:
 
 
 def _more_places(is_staff: bool) -> list[Place]:
-    places = [Place(_("Change password"), "key", reverse("account_change_password"))]
+    places = [
+        Place(_("API tokens"), "terminal", reverse("tokens")),
+        Place(_("Change password"), "key", reverse("account_change_password")),
+    ]
     if is_staff:
         places.insert(0, Place(_("Administration"), "admin", reverse("admin:index"), wide=True))
     return places

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from sessions_app.pages import health, ingest_status, overview, preferences, session_list, signin
+from sessions_app.pages import (
+    health,
+    ingest_rules,
+    ingest_status,
+    ingest_upload,
+    overview,
+    preferences,
+    session_list,
+    signin,
+    tokens,
+)
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -16,6 +26,13 @@ urlpatterns = [
     path("ingest/", ingest_status.ingest_status, name="ingest_status"),
     path("ingest/runs/", ingest_status.runs, name="ingest_runs"),
     path("ingest/problems/dismiss/", ingest_status.dismiss_problems, name="dismiss_problems"),
+    path("ingest/problems/retry/", ingest_status.retry_problems, name="retry_problems"),
+    path("ingest/rules/add/", ingest_rules.add, name="add_rule"),
+    path("ingest/rules/remove/", ingest_rules.remove, name="remove_rule"),
+    path("ingest/rules/<int:pk>/", ingest_rules.rule, name="rule"),
+    path("ingest/upload/", ingest_upload.upload_sessions, name="upload_sessions"),
+    path("tokens/", tokens.tokens, name="tokens"),
+    path("tokens/<int:pk>/revoke/", tokens.revoke, name="revoke_token"),
     path("sign-in/<str:token>/", signin.sign_in, name="sign_in"),
     path("preferences/language/", preferences.choose_language, name="choose_language"),
     path("preferences/theme/", preferences.set_theme, name="set_theme"),
