@@ -38,7 +38,7 @@ def _identity(told: dict[str, Any]) -> Facts:
 
 def _state(session: AgentSession, told: dict[str, Any], now: datetime) -> Facts:
     yield _("Status"), session.get_status_display()
-    yield _("Error"), session.error
+    yield _("Error"), session.standing_error
     for label, moment in (
         (_("Created"), session.created_at),
         (_("Last used"), session.last_active),

@@ -62,11 +62,11 @@ class SessionQuerySet(models.QuerySet["AgentSession"]):
         return self.filter(Q(owner=user) | Q(project__in=maintained))
 
     def quiet_since(self, moment: datetime) -> Self:
-        """Active sessions whose file tells of turns but of nothing since `moment`."""
+        """Active sessions that a file tells of, with turns or as clinvk does, and then silence."""
         silent = Q(heartbeat_at=None) | Q(heartbeat_at__lt=moment)
         return self.filter(
             silent, status=AgentSession.Status.ACTIVE, last_active__lt=moment
-        ).exclude(turn="")
+        ).exclude(~Q(source="clinvk"), turn="")
 
     def without_heartbeat_since(self, moment: datetime) -> Self:
         """Active sessions whose agent used to say that it lives, and does not any more."""
@@ -224,6 +224,15 @@ class AgentSession(models.Model):
         if not self.backend_session_id:
             return str(_("The agent never told its own session id."))
         return None
+
+    @property
+    def standing_error(self) -> str:
+        """The error that it ended with; one that later turns left behind says nothing any more.
+
+        A crash that a program told of (it knows no turns) may bring its error with it.
+        """
+        told = self.status == self.Status.CRASHED and not self.turn
+        return self.error if told or self.status == self.Status.ERROR else ""
 
     @property
     def cost_is_complete(self) -> bool:

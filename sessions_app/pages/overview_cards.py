@@ -109,8 +109,8 @@ def _evidence(session: AgentSession) -> list[str]:
         found.append(text % {"count": count})
     elif session.turn == "open":
         found.append(_("the last turn never ended"))
-    if session.error:
-        found.append(session.error[:200])
+    if session.standing_error:
+        found.append(session.standing_error[:200])
     return found
 
 

@@ -87,7 +87,7 @@ def head(session: AgentSession) -> dict[str, Any]:
         "about": about(session),
         "groups": groups(session),
         "description": prose(session.description),
-        "error": prose(session.error),
+        "error": prose(session.standing_error),
         "metadata": _metadata(session),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from sessions_app.models import AgentSession, Relation, SessionAlias, Usage
+from sessions_app.actions.lifecycle import settle_quiet
+from sessions_app.models import AgentSession, Relation, SessionAlias, Usage, User
 from tests.dump import assert_same, dump
 from tests.ingest.conftest import Read
 from tests.ingest.talks import Talk
 
 pytestmark = pytest.mark.django_db
+
+OWN_ID = "00000000000000000000000000000abc"
 
 DOCUMENT: dict[str, Any] = {
     "backend": "claude", "status": "completed", "created_at": "2026-01-05T07:59:00Z",
@@ -140,3 +144,51 @@ def test_a_joining_record_wakes_no_session(tmp_path: Path, read: Read) -> None:
     session = AgentSession.objects.get()
     assert session.status == "completed"
     assert list(session.status_changes.values_list("status", flat=True)) == history
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({"metadata": {}}, "crashed"),
+        ({"metadata": {"exit_code": "0"}}, "completed"),
+        ({"metadata": {"exit_code": 3}}, "error"),
+        ({"metadata": {}, "error_message": "no such model"}, "error"),
+        ({"metadata": {}, "initial_prompt": ""}, "created"),  # a fork before its first turn
+    ],
+)
+def test_a_record_that_stays_active_settles_after_the_quiet_period(
+    told: dict[str, Any], status: str, tmp_path: Path, read: Read
+) -> None:
+    now = datetime.now(UTC)
+    record(tmp_path, OWN_ID, status="active", last_used=now.isoformat(), **told)
+    read()
+    assert AgentSession.objects.get().status == "active"
+    assert settle_quiet(now + timedelta(minutes=29)) == 0
+    assert settle_quiet(now + timedelta(minutes=31)) == 1
+    assert AgentSession.objects.get().status == status
+    assert settle_quiet(now + timedelta(minutes=62)) == 0
+
+
+def test_an_old_record_that_calls_itself_active_is_settled_at_once(
+    tmp_path: Path, read: Read
+) -> None:
+    record(tmp_path, OWN_ID, status="active", metadata={"exit_code": 0})
+    read()
+    session = AgentSession.objects.get()
+    assert session.status == "completed"
+    assert session.status_changes.count() == 1
+    read(full=True)
+    assert session.status_changes.count() == 1
+
+
+def test_equal_short_names_of_two_people_are_two_sums(
+    tmp_path: Path, read: Read, teammate: User
+) -> None:
+    record(tmp_path, OWN_ID)
+    read()
+    record(tmp_path, OWN_ID, mtime=1_780_000_009, token_usage={"input_tokens": 7})
+    read(owner=teammate)
+    rows = Usage.objects.order_by("pk").values_list("session__collector__username", "input")
+    assert list(rows) == [("owner", 1000), ("teammate", 7)]
+    sums = AgentSession.objects.order_by("pk").values_list("total_tokens", "inherited_tokens")
+    assert list(sums) == [(1500, 0), (7, 0)]

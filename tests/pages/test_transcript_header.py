@@ -28,7 +28,8 @@ def test_all_metadata_is_on_the_page(owner: User, owner_client: Client) -> None:
         owner, title="A title", name="nightly", backend_session_id="0199-aa", host="builder-7",
         model="m-one", models_used=["m-one", "m-two"], work_dir="/srv/shop", git_branch="feature/x",
         repository_url="git.example.com/shop", agent_version="2.1.197", description="What for",
-        error="It broke", exit_code=3, total_steps=20, progress=0.4, current_task="Step eight",
+        error="It broke", status="error", exit_code=3, total_steps=20, progress=0.4,
+        current_task="Step eight",
         size_bytes=12_345, project=make_project("shop"), is_protected=True, message_count=42,
         user_messages=5, tool_calls=17, tool_errors=1, input_tokens=1_234, output_tokens=5_678,
         cache_read_tokens=500, reasoning_tokens=90, total_tokens=7_412, inherited_tokens=4_000,
@@ -50,7 +51,7 @@ def test_nothing_of_it_is_markup(owner: User, owner_client: Client) -> None:
     evil = '<img src=x onerror="1">\u202e\x1b[31m'
     session = make_session(
         owner, title=evil, model=evil, host=evil, work_dir=evil, git_branch=evil, description=evil,
-        error=evil, current_task=evil, agent_version=evil, metadata={evil: evil},
+        error=evil, status="error", current_task=evil, agent_version=evil, metadata={evil: evil},
     )  # fmt: skip
     tag(session, evil)
     Artifact.objects.create(session=session, path=evil, sha256="0" * 64, size=1, received_at=NOON)
@@ -143,3 +144,21 @@ def test_where_there_is_no_command_the_page_says_why(fields: dict[str, Any], sen
     found = resume(AgentSession(**{**plain, **fields}))
     assert found.command == ""
     assert sentence in found.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "turn", "is_shown"),
+    [
+        ("error", "failed", True),
+        ("error", "", True),
+        ("crashed", "", True),  # told by a program, with the crash
+        ("crashed", "open", False),
+        ("completed", "ended", False),
+        ("active", "open", False),
+    ],
+)
+def test_an_error_that_was_overcome_is_not_shown(
+    status: str, turn: str, is_shown: bool, owner: User, owner_client: Client
+) -> None:
+    session = make_session(owner, error="It broke", status=status, turn=turn)
+    assert ("It broke" in page(owner_client, session)) == is_shown

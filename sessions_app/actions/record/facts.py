@@ -77,8 +77,9 @@ def settle_status(entry: Entry, now: datetime) -> str:
     states_end = not record.joins and record.status != AgentSession.Status.ACTIVE
     reason = ""
     if record.status and (states_end or not session.turn):
-        session.status = record.status
-        reason = f"{entry.source} says so"
+        session.status, reason = record.status, f"{entry.source} says so"
+        if record.joins and session.status == AgentSession.Status.ACTIVE:
+            session.status, reason = status_from_record(session, now)
     elif entry.is_new or not record.joins:  # what only joins is no sign of life
         session.status, reason = status_from_turn(session, now)
     over = session.status in (
@@ -91,6 +92,8 @@ def settle_status(entry: Entry, now: datetime) -> str:
 def status_from_turn(session: AgentSession, now: datetime) -> tuple[str, str]:
     """(status, reason) of a session that is read from a file."""
     status = AgentSession.Status
+    if not session.turn and session.source == "clinvk":
+        return status_from_record(session, now)
     if session.turn == TURN_FAILED:
         return status.ERROR, "the last turn failed"
     quiet = now - session.last_active > QUIET
@@ -103,3 +106,20 @@ def status_from_turn(session: AgentSession, now: datetime) -> tuple[str, str]:
     if session.turn == TURN_ENDED or session.message_count:
         return status.COMPLETED, "the last turn ended, and 30 minutes of quiet"
     return session.status, "nothing said yet"
+
+
+def status_from_record(session: AgentSession, now: datetime) -> tuple[str, str]:
+    """(status, reason) of a session of which only clinvk's record tells, and calls it active.
+
+    clinvk states the end of every turn, so that one that stays active was cut off.
+    """
+    status = AgentSession.Status
+    if now - session.last_active <= QUIET:
+        return status.ACTIVE, "clinvk says so"
+    if session.error or session.exit_code:
+        return status.ERROR, "its record tells of a failure"
+    if session.exit_code == 0:
+        return status.COMPLETED, "its record tells exit code 0"
+    if not session.prompt and not session.backend_session_id:
+        return status.CREATED, "nothing was asked yet"
+    return status.CRASHED, "its record never told of an end, and 30 minutes of quiet"

@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from django.conf import settings
 
+from sessions_app import border
 from sessions_app.actions.bulk import (
     allocate_ids,
     in_groups,
@@ -17,6 +19,7 @@ from sessions_app.actions.bulk import (
     moments,
     update_rows,
 )
+from sessions_app.actions.prepare_facts import USAGE_KEY
 from sessions_app.actions.prices import PriceBook, price_book
 from sessions_app.actions.record.batch import Collector, Entry
 from sessions_app.actions.record.sums import Told, without_needless_sums
@@ -43,7 +46,7 @@ def record(entries: Sequence[Entry], by: Collector) -> set[tuple[int, int]]:
     _close_waiting(entries)
     told: list[Told] = []
     if settings.SESSIONS_STORE_TOKEN_USAGE:
-        told = [(entry, item) for entry in entries for item in _largest(entry)]
+        told = [(entry, _scoped(item, entry)) for entry in entries for item in _largest(entry)]
         told = without_needless_sums(told)
     stored = _stored(item.key for _, item in told)
     linked = _linked(told)
@@ -82,6 +85,15 @@ def _largest(entry: Entry) -> list[UsageRecord]:
         if have is None or item.total > have.total or _is_earlier(item, have):
             best[item.key] = item
     return list(best.values())
+
+
+def _scoped(item: UsageRecord, entry: Entry) -> UsageRecord:
+    """A sum is known by a session's short name, which another person's session may bear, too."""
+    if not item.summary:
+        return item
+    owner = f"@{entry.session.collector_id}"
+    key = border.clean_name(item.key, USAGE_KEY - len(owner))
+    return msgspec.structs.replace(item, key=key + owner)
 
 
 def _is_earlier(item: UsageRecord, have: UsageRecord | UsageRow) -> bool:
