@@ -12,6 +12,8 @@ from django.db.models import Sum
 
 from sessions_app import packing
 from sessions_app.actions.rollup import SUMS, quarter_of
+from sessions_app.actions.search_index import catch_up
+from sessions_app.actions.search_rebuild import differences
 from sessions_app.actions.storage import stored_path
 from sessions_app.actions.tokens import UsageRow, usage_rows
 from sessions_app.models import (
@@ -46,6 +48,8 @@ def check_invariants() -> None:
     check_status(sessions)
     check_raw(sessions)
     check_stored_files()
+    catch_up()  # rows that a test made without any action
+    assert differences() == []
 
 
 def check_messages(sessions: Iterable[AgentSession]) -> None:

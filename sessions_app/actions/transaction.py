@@ -12,13 +12,15 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection, transaction
 
+from sessions_app.actions.search_index import catch_up
+
 _line = threading.local()  # whether this thread has the lock on the file
 RECORDING = 0x5E551045  # the advisory lock of whoever records on PostgreSQL
 
 
 @contextmanager
 def write_transaction() -> Iterator[None]:
-    """A short write transaction. Nested calls join the outer one.
+    """A short write transaction, at its end the search index is told. Nested calls join it.
 
     SQLite's busy wait is not a queue: of eight writers one got a single write in 8 s. The lock
     on a file puts them in line; it goes with the process, so a killed writer blocks nobody.
@@ -29,6 +31,7 @@ def write_transaction() -> Iterator[None]:
     if connection.vendor != "sqlite" or connection.in_atomic_block or not is_first:
         with transaction.atomic():
             yield
+            catch_up()
         return
     handle = os.open(_lock_path(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -36,6 +39,7 @@ def write_transaction() -> Iterator[None]:
         _line.is_ours = True
         with transaction.atomic():
             yield
+            catch_up()
     finally:
         _line.is_ours = False
         os.close(handle)

@@ -165,5 +165,5 @@ def test_an_append_reads_what_it_adds_and_not_what_is_there(
     tell: Recorder, django_assert_max_num_queries: Any
 ) -> None:
     tell(told(messages=[calling(f"m{n}", f"c{n}") for n in range(200)]))
-    with django_assert_max_num_queries(60):
+    with django_assert_max_num_queries(90):
         tell(told(messages=[said("new")], results=[ToolResult("c7", "late")]))

