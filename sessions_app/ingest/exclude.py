@@ -15,7 +15,7 @@ WILD = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]")
 WORDS = {"**/": r"(?:[^/]+/)*", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
 
 
-def matcher(patterns: Iterable[str], home: Path | None = None) -> Excluded | None:
+def matcher(patterns: Iterable[str]) -> Excluded | None:
     """Whether a path is excluded by one of these patterns; None when there are none.
 
     A path is tried as it is called and as it is really called, behind links. Case does not
@@ -24,7 +24,7 @@ def matcher(patterns: Iterable[str], home: Path | None = None) -> Excluded | Non
     words = tuple(dict.fromkeys(pattern.strip() for pattern in patterns if pattern.strip()))
     if not words:
         return None
-    expression = _compiled(words, str(home or Path.home()))
+    expression = _compiled(words)
 
     def excluded(path: str) -> bool:
         if expression.fullmatch(path):
@@ -36,23 +36,33 @@ def matcher(patterns: Iterable[str], home: Path | None = None) -> Excluded | Non
 
 
 @lru_cache(maxsize=64)
-def _compiled(patterns: tuple[str, ...], home: str) -> re.Pattern[str]:
-    alternatives = "|".join(f"(?:{_expression(pattern, home)})" for pattern in patterns)
+def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    alternatives = "|".join(f"(?:{_expression(pattern)})" for pattern in patterns)
     # What lies below an excluded folder is excluded, too.
     return re.compile(f"(?:{alternatives})(?:/.*)?", re.IGNORECASE | re.DOTALL)
 
 
-def _expression(pattern: str, home: str) -> str:
-    """`~/x` begins at the home folder, `/x` at the root, anything else at any depth."""
+def matches(pattern: str, home: Path, paths: Iterable[str]) -> set[str]:
+    """Those of these paths, as they are called, that the pattern excludes."""
+    expression = _compiled((at_home(pattern, home),))
+    return {path for path in paths if expression.fullmatch(path)}
+
+
+def at_home(pattern: str, home: Path) -> str:
+    """`~/x` begins at this home folder."""
+    pattern = pattern.strip()
+    if pattern != "~" and not pattern.startswith("~/"):
+        return pattern
+    # What the folder itself is called is no pattern.
+    return re.sub(r"([*?\[])", r"[\1]", str(home).rstrip("/")) + pattern[1:]
+
+
+def _expression(pattern: str) -> str:
+    """`/x` begins at the root, anything else at any depth."""
     pattern = pattern.rstrip("/") or "/"
     while pattern.endswith("/**"):
         pattern = pattern[:-3]
-    start = ""
-    if pattern == "~" or pattern.startswith("~/"):
-        start, pattern = re.escape(home.rstrip("/")), pattern[1:]
-    elif not pattern.startswith("/"):
-        start = "(?:.*/)?"
-    return start + _translated(pattern)
+    return ("" if pattern.startswith("/") else "(?:.*/)?") + _translated(pattern)
 
 
 def _translated(pattern: str) -> str:
@@ -80,7 +90,7 @@ def complaint(pattern: str) -> str:
     if any(ord(letter) < 32 for letter in pattern):
         return "control"
     try:
-        _compiled((pattern,), "/home")
+        _compiled((pattern,))
     except re.error:
         return "brackets"
     return ""

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from sessions_app.actions.transaction import write_transaction
 from sessions_app.agents.folders import Excluded
 from sessions_app.ingest.changes import changed_units, known_files, load_states
 from sessions_app.ingest.discover import Found, find_units
-from sessions_app.ingest.exclude import matcher
+from sessions_app.ingest.exclude import at_home, matcher
 from sessions_app.ingest.parallel import WORTH_A_PROCESS, read_batches
 from sessions_app.ingest.reading import Unit
 from sessions_app.ingest.remotes import remote_url
@@ -70,7 +70,8 @@ def ingest(wish: Wish, progress: Progress | None = None) -> Report:
     """
     report, started = Report(), time.monotonic()
     wish = replace(wish, host=wish.host or socket.gethostname())
-    with _only_one(wait=wish.wait):
+    # What was sent lies in a folder of its own: nobody else reads it.
+    with nullcontext() if wish.is_upload else only_one(wait=wish.wait):
         if not wish.dry_run:
             end_cut_off_runs(wish.host)
         units = _changed(wish, report)
@@ -92,7 +93,8 @@ def checked_path() -> Path:
 
 
 @contextmanager
-def _only_one(*, wait: bool) -> Iterator[None]:
+def only_one(*, wait: bool) -> Iterator[None]:
+    """Of all that read files or raw bytes into the store one at a time."""
     handle = os.open(
         Path(settings.SESSIONS_DATA_DIR) / "ingest.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     )
@@ -107,8 +109,9 @@ def _only_one(*, wait: bool) -> Iterator[None]:
 
 
 def _changed(wish: Wish, report: Report) -> list[Unit]:
-    patterns = list(ExcludeRule.objects.values_list("pattern", flat=True))
-    excluded = matcher(patterns, wish.home)
+    rules = ExcludeRule.objects.values_list("pattern", flat=True)
+    patterns = [at_home(pattern, wish.home) for pattern in rules]
+    excluded = matcher(patterns)
     if wish.only is not None:
         units = _changed_of(wish, report, wish.only, excluded)
     else:
@@ -184,9 +187,7 @@ def _in_transactions(batches: Iterator[Batch], take: Callable[[Batch], None]) ->
                     break
 
 
-def _store(
-    wish: Wish, batch: Batch, by: Collector, run: IngestRun | None, report: Report
-) -> None:
+def _store(wish: Wish, batch: Batch, by: Collector, run: IngestRun | None, report: Report) -> None:
     report.add_parts(batch.parts)
     if wish.dry_run:
         report.messages += sum(len(item.messages) for part in batch.parts for item in part.sessions)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from sessions_app import figures
 from sessions_app.agents import AGENTS
 from sessions_app.ingest.run import checked_path
+from sessions_app.ingest.upload import is_sent, sent_name
 from sessions_app.models import IngestProblem, IngestRun
 from sessions_app.pages.shell import MANAGE
 from sessions_app.queries.ingest_status import SourceTotals
@@ -48,8 +49,11 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class ProblemRow:
     problem: IngestProblem
+    path: str
     place: str
-    command: str
+    command: str  # of whoever has the file
+    is_here: bool
+    is_sent: bool
 
 
 def sources(totals: dict[str, SourceTotals], home: Path) -> list[Source]:
@@ -107,12 +111,15 @@ def checked_at() -> datetime | None:
         return None
 
 
-def problems(found: list[IngestProblem]) -> list[ProblemRow]:
+def problems(found: list[IngestProblem], here: set[str]) -> list[ProblemRow]:
     return [
         ProblemRow(
             problem,
+            sent_name(problem.path),
             _("line %(line)s") % {"line": figures.grouped(problem.line)} if problem.line else "",
             f"{MANAGE} ingest_sessions --full {shlex.quote(problem.path)}",
+            problem.path in here,
+            is_sent(problem.path),
         )
         for problem in found
     ]

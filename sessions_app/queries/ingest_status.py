@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,6 +59,12 @@ def source_totals(user: User) -> dict[str, SourceTotals]:
 
 def latest_runs() -> list[IngestRun]:
     return list(IngestRun.objects.order_by("-pk")[:RUNS_SHOWN])
+
+
+def here(user: User, problems: Iterable[IngestProblem], host: str) -> set[str]:
+    """Paths of those problems whose files this machine has read."""
+    paths = {problem.path for problem in problems}
+    return set(files_of(user).filter(host=host, path__in=paths).values_list("path", flat=True))
 
 
 def problem_page(user: User, *, source: str = "", before: int | None = None) -> ProblemPage:

@@ -80,9 +80,7 @@ def test_a_line_is_read_alone_and_leaves_no_run(watch: Watch, until: Until, home
     assert IngestRun.objects.count() == runs
 
 
-def test_nothing_is_looked_at_while_nothing_changes(
-    watch: Watch, until: Until, home: Path
-) -> None:
+def test_nothing_is_looked_at_while_nothing_changes(watch: Watch, until: Until, home: Path) -> None:
     Talk("aaaaaaaa").turns(1).write(home)
     until(lambda: count() == 2)
     rest(watch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -11,12 +12,16 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from sessions_app.ingest.notices import stamp
+from sessions_app.ingest.upload import uploads_folder
+from sessions_app.ingest.watch import wanted_path
 from sessions_app.models import IngestProblem, IngestRun, RawFile, User
 from tests.factories import NOON
 from tests.pages.squeeze import squeezed
 
 INGEST = "/ingest/"
 DISMISS = "/ingest/problems/dismiss/"
+RETRY = "/ingest/problems/retry/"
 HTMX = {"HX-Request": "true"}
 
 
@@ -80,7 +85,8 @@ def test_a_running_run_is_polled_until_it_ends(admin_client: Client) -> None:
     assert '<progress max="100" value="25"' in text
     assert "3 / 12" in text
     IngestRun.objects.filter(pk=run.pk).update(status="done", ended_at=timezone.now())
-    assert "hx-trigger" not in squeezed(admin_client.get(f"{INGEST}runs/", headers=HTMX))
+    text = squeezed(admin_client.get(f"{INGEST}runs/", headers=HTMX))
+    assert 'hx-trigger="every 10s"' in text, "the next run shows up by itself"
     assert admin_client.get(f"{INGEST}runs/")["Location"] == INGEST
 
 
@@ -100,6 +106,37 @@ def test_a_problem_names_file_line_and_reason_and_how_to_read_again(
     for text in ("not JSON", "/home/a b/x.jsonl", "line 1,234", "<bdi>{"):
         assert text in page
     assert "python manage.py ingest_sessions --full '/home/a b/x.jsonl'" in page
+
+
+def test_a_file_that_is_here_is_read_again_by_a_click(
+    owner: User, owner_client: Client, stranger_client: Client
+) -> None:
+    problem = make_problem(owner)
+    file = RawFile.objects.create(
+        collector=owner, source="codex", host=socket.gethostname(), path=problem.path,
+        reader_version=1, first_read_at=NOON, last_read_at=NOON,
+    )  # fmt: skip
+    assert 'formaction="/ingest/problems/retry/"' in read(owner_client)
+    stranger_client.post(RETRY, {"problem": problem.pk})
+    file.refresh_from_db()
+    assert file.reader_version == 1
+    response = owner_client.post(RETRY, {"problem": problem.pk}, headers=HTMX)
+    assert "in the background" in response["HX-Trigger"]
+    file.refresh_from_db()
+    assert file.reader_version == -1
+    assert stamp(wanted_path()) is not None
+    RawFile.objects.update(host="elsewhere")
+    response = owner_client.post(RETRY, {"problem": problem.pk}, follow=True)
+    assert "not on this machine" in squeezed(response)
+    assert owner_client.get(RETRY).status_code == 405
+
+
+def test_what_was_sent_is_named_as_it_was_sent(owner: User, owner_client: Client) -> None:
+    make_problem(owner, path=str(uploads_folder() / "7" / "files" / "logs" / "a.jsonl"))
+    page = read(owner_client)
+    assert ">logs/a.jsonl<" in page
+    assert str(uploads_folder()) not in page
+    assert "Send again" in page
 
 
 def test_problems_are_for_who_collected_the_file_and_for_staff(
