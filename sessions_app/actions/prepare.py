@@ -70,7 +70,7 @@ def _message(record: MessageRecord, now: datetime) -> PreparedMessage:
         metadata=encode(record.metadata),
         at=border.clean_time(record.at, now=now),
         calls=[_call(block) for block in blocks if block.kind == CALL],
-        images=[_image(block) for block in blocks if block.kind == IMAGE],
+        images=[prepare_image(block) for block in blocks if block.kind == IMAGE],
     )
 
 
@@ -97,7 +97,7 @@ def _call(block: Block) -> PreparedCall:
     return PreparedCall(block.call_id, block.name, *packing.pack_text(block.text))
 
 
-def _image(block: Block, call_id: str = "") -> PreparedImage:
+def prepare_image(block: Block, call_id: str = "") -> PreparedImage:
     return PreparedImage(border.clean_line(block.media_type, 100), block.data, call_id)
 
 
@@ -110,17 +110,17 @@ def _pair(result: ToolResult, calls: Calls, now: datetime) -> PreparedResult | N
     same_id = calls.get(call_id)
     if same_id is None:
         call = PreparedCall(call_id, "", "", None, 0)
-        _answer(call, result, now)
-        return PreparedResult(call, [_image(block, call_id) for block in result.images])
+        answer_call(call, result, now)
+        return PreparedResult(call, [prepare_image(block, call_id) for block in result.images])
     for call, message in same_id:
         if not call.ended:
-            _answer(call, result, now)
-            message.images.extend(_image(block, call_id) for block in result.images)
+            answer_call(call, result, now)
+            message.images.extend(prepare_image(block, call_id) for block in result.images)
             break
     return None
 
 
-def _answer(call: PreparedCall, result: ToolResult, now: datetime) -> None:
+def answer_call(call: PreparedCall, result: ToolResult, now: datetime) -> None:
     text = border.clean_text(result.text, MAX_TEXT)
     call.output_preview, call.output_packed, call.output_size = packing.pack_text(text)
     call.is_error = result.is_error

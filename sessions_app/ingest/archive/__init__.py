@@ -1,0 +1,1 @@
+"""Archives: zips of sessions, ours and those that others made of session folders."""
