@@ -89,5 +89,14 @@ def test_identifiers_have_parts(text: str, parts: str) -> None:
 
 def test_escapes_of_json_separate_words_and_keep_the_length() -> None:
     text = r'{"command": "cd app\nls \"C:\\new\" \u4e2d\u6587"}'
-    assert words.tokens(words.unescaped(text)) == "command cd app ls c new 中 文".split()
+    assert words.tokens(words.unescaped(text)) == [
+        "command",
+        "cd",
+        "app",
+        "ls",
+        "c",
+        "new",
+        "中",
+        "文",
+    ]
     assert len(words.unescaped(text)) == len(text)

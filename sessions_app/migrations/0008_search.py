@@ -110,6 +110,11 @@ def _postgres_rows(kind: int, table: str, columns: tuple[str, ...]) -> list[str]
         f" DELETE FROM {index} WHERE row_id IN (SELECT id FROM gone); RETURN NULL; END $$",
         f"CREATE TRIGGER search_gone AFTER DELETE ON {table} REFERENCING OLD TABLE AS gone"
         f" FOR EACH STATEMENT EXECUTE FUNCTION {table}_search_gone()",
+        f"CREATE FUNCTION {table}_search_empty() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" DELETE FROM {index}; DELETE FROM search_pending WHERE kind = {kind};"
+        " RETURN NULL; END $$",
+        f"CREATE TRIGGER search_empty AFTER TRUNCATE ON {table}"
+        f" FOR EACH STATEMENT EXECUTE FUNCTION {table}_search_empty()",
     ]
 
 
