@@ -7,6 +7,8 @@ from sessions_app.agents.claude_code import ClaudeCode
 from sessions_app.agents.clinvk import Clinvk
 from sessions_app.agents.codex import Codex
 from sessions_app.agents.copilot import Copilot
+from sessions_app.agents.cursor import Cursor
+from sessions_app.agents.droid import Droid
 from sessions_app.agents.gemini import Gemini
 from sessions_app.agents.kimi import Kimi
 from sessions_app.agents.kimi_code import KimiCode
@@ -25,4 +27,9 @@ AGENTS: tuple[Agent, ...] = (
     Copilot(),
     Clinvk(),
     SessionsDir(),
+    Cursor(),
+    Droid(),
 )
+
+# Read after samples that others made: never checked against files that the program itself wrote.
+UNCHECKED = frozenset(("cursor", "droid"))

@@ -20,7 +20,7 @@ from tests.agents.fold import fold, summary, totals
 SAMPLES = Path(__file__).parent / "samples"
 BY_NAME = {agent.name: agent for agent in AGENTS}
 CASES = sorted(path.parent for path in SAMPLES.glob("*/*/expected.json"))
-LINE_LOGS = ("claude-code", "codex", "gemini", "qwen", "kimi", "kimi-code", "copilot")
+LINE_LOGS = ("claude-code", "codex", "gemini", "qwen", "kimi", "kimi-code", "copilot", "droid")
 MID_LINE_CUTS_BELOW = 16 * 1024  # bytes; larger samples are cut at their lines only
 
 
