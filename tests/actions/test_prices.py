@@ -23,12 +23,12 @@ M = 1_000_000
 
 
 def override(by: User, model: str, rate: int | str = 1, **more: Any) -> PriceOverride:
-    row = PriceOverride(model=model, input=Decimal(rate), output=Decimal(rate), **more)
+    row = PriceOverride(model=model, input=rate, output=rate, **more)
     save_price(row, by=by)
     return row
 
 
-def usage(model: str, at: datetime = NOON, backend: str = "claude", **tokens: int) -> UsageRow:
+def usage(model: str, at: datetime = NOON, backend: str = "claude", **tokens: Any) -> UsageRow:
     return UsageRow(0, "k", backend, None, model, at, **(tokens or {"input": M}))
 
 
@@ -48,7 +48,7 @@ def test_a_price_of_our_own_beats_the_shipped_one(owner: User) -> None:
 
 def test_each_kind_of_token_has_its_rate(owner: User) -> None:
     row = PriceOverride(
-        model="house", input=1, output=20, cache_read=Decimal("0.3"), cache_write=40,
+        model="house", input=1, output=20, cache_read="0.3", cache_write=40,
         cache_write_1h=500,
     )  # fmt: skip
     save_price(row, by=owner)
@@ -87,7 +87,8 @@ def test_the_most_exact_price_counts(owner: User) -> None:
     override(owner, "house-*", 2)
     assert cost("house-large") == 2
     override(owner, "house-*", 3, backend="codex")
-    assert (cost("house-large"), cost("house-large", backend="codex")) == (2, 3)
+    assert cost("house-large") == 2
+    assert cost("house-large", backend="codex") == 3
     override(owner, "house-large", 4)
     assert cost("house-large", backend="codex") == 4
     assert cost("other.model+x") == 1
@@ -99,7 +100,8 @@ def test_an_alias_leads_to_a_price_ours_or_shipped(owner: User) -> None:
     override(owner, "claude-opus-4-5", 8)
     assert cost("our-proxy") == 8
     override(owner, "our-proxy", 9)
-    assert (cost("our-proxy"), cost("claude-opus-4-5")) == (9, 8)
+    assert cost("our-proxy") == 9
+    assert cost("claude-opus-4-5") == 8
 
 
 def test_an_alias_neither_leads_to_itself_nor_to_another_alias(owner: User) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sessions_app.actions import recount as module
 from sessions_app.actions.prices import delete_prices, price_book, save_price
 from sessions_app.actions.recount import Recount, recount
+from sessions_app.actions.rollup import SUMS
 from sessions_app.actions.tokens import usage_rows
 from sessions_app.models import AgentSession, PriceOverride, Usage, UsageRollup, User
 from sessions_app.models.fields import NANO
@@ -32,7 +33,7 @@ def sums() -> tuple[list[Any], list[Any]]:
         list(AgentSession.objects.order_by("pk").values_list("pk", *module.FIELDS)),
         list(
             UsageRollup.objects.order_by("session", "quarter", "model").values_list(
-                "session", "quarter", "model", *module.SUMS
+                "session", "quarter", "model", *SUMS
             )
         ),
     )
