@@ -15,6 +15,7 @@ from sessions_app.api import (
     sessions,
     snapshots,
     tags,
+    transfer,
 )
 
 ROUTERS: tuple[tuple[str, Router], ...] = (
@@ -28,4 +29,5 @@ ROUTERS: tuple[tuple[str, Router], ...] = (
     ("life", lifecycle.router),
     ("life", recovery.router),
     ("tags", tags.router),
+    ("transfer", transfer.router),
 )
