@@ -22,6 +22,7 @@ BY_NAME = {agent.name: agent for agent in AGENTS}
 CASES = sorted(path.parent for path in SAMPLES.glob("*/*/expected.json"))
 LINE_LOGS = ("claude-code", "codex", "gemini", "qwen", "kimi", "kimi-code", "copilot", "droid")
 MID_LINE_CUTS_BELOW = 16 * 1024  # bytes; larger samples are cut at their lines only
+TWO_STEPS = 40  # longer samples are read in two steps at so many places, and once in every step
 
 
 def case_name(case: Path) -> str:
@@ -112,15 +113,17 @@ def test_reading_in_two_steps_is_reading_at_once(case: Path, log: Path, tmp_path
     copy = tmp_path / log
     companions = tuple(tmp_path / path.relative_to(case) for path in original.companions)
     at_once = moved(at_once, case, tmp_path)
-    for cut in cuts(data):
-        copy.write_bytes(data[:cut])
-        source = SourceFile(copy, root=tmp_path, companions=companions)
-        first, position = read_again(agent, source, None)
-        copy.write_bytes(data)
-        second, _ = read_again(agent, source, position)
-        parts = second if source.replaces else first + second
-        assert fold(parts) == at_once, f"cut at byte {cut}"
-        source.replaces = False
+    places = list(cuts(data))
+    few = places[:: len(places) // TWO_STEPS + 1]
+    for steps in [*([cut] for cut in few), places]:
+        parts: list[SessionRecord] = []
+        position = None
+        for cut in [*steps, len(data)]:
+            copy.write_bytes(data[:cut])
+            source = SourceFile(copy, root=tmp_path, companions=companions)
+            more, position = read_again(agent, source, position)
+            parts = more if source.replaces else parts + more
+        assert fold(parts) == at_once, f"cut at bytes {steps}"
 
 
 def read_again(
