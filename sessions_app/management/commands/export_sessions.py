@@ -15,6 +15,7 @@ from rich.progress import track
 
 from sessions_app.agents.places import home_folders
 from sessions_app.agents.resume import resume_command
+from sessions_app.exports.archive import archive
 from sessions_app.exports.folder import write_file
 from sessions_app.exports.native import native
 from sessions_app.exports.session_json import sessions_json
@@ -26,7 +27,7 @@ from sessions_app.queries.raw_files import with_subagents
 
 SHOWN = 20
 GROUP = 200
-LINES = "sessions.jsonl"
+LINES, ARCHIVE = "sessions.jsonl", "sessions.zip"
 Item = TypeVar("Item")
 
 
@@ -87,9 +88,21 @@ def export_json(order: Order, done: Written) -> None:
     done.files += 1
 
 
+def export_zip(order: Order, done: Written) -> None:
+    """Everything of the sessions as one archive, which `import_sessions` takes."""
+    sessions = _shown(order.sessions, show=order.show)
+    try:
+        done.bytes += write_file(order.folder, [ARCHIVE], archive(sessions))
+    except OSError as error:
+        done.left_out(ARCHIVE, error.strerror or str(error))
+        return
+    done.files += 1
+
+
 FORMATS: dict[str, Callable[[Order, Written], None]] = {
     "native": export_native,
     "json": export_json,
+    "zip": export_zip,
 }
 
 
