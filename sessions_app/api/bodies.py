@@ -8,6 +8,8 @@ streams, or takes more, calls `allow(request, limit)` first.
 from __future__ import annotations
 
 import json
+import math
+import re
 import zlib
 from typing import Any, BinaryIO, NoReturn, Protocol, cast
 
@@ -20,6 +22,7 @@ from sessions_app.api.errors import RequestRefused, TooLarge, WrongEncoding
 
 MOST_BYTES = 32 * 1024 * 1024  # of an inflated JSON body
 BLOCK = 64 * 1024
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # an escaped half of a character, alone or not
 MOST_DIGITS = 20  # of an integer: 2**63 has 19
 
 
@@ -142,13 +145,15 @@ class JsonParser(Parser):
 def read_json(data: bytes) -> Any:
     """Decode JSON strictly: UTF-8, no NaN, no key twice, no endless number, no abyss.
 
-    A lone surrogate passes here: texts are repaired at the border, names are refused there.
+    Half a character becomes U+FFFD, as everywhere at the border: tools print such things.
     """
     try:
-        return json.loads(
+        found = json.loads(
             data.decode("utf-8-sig"),
-            parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_object,
+            parse_constant=_no_constant, parse_int=_integer, parse_float=_float,
+            object_pairs_hook=_object,
         )  # fmt: skip
+        return _without_halves(found) if HALF.search(data) else found
     except RecursionError as error:
         raise RequestRefused("The JSON is nested too deeply.") from error
     except UnicodeDecodeError as error:
@@ -158,6 +163,16 @@ def read_json(data: bytes) -> Any:
         raise RequestRefused(f"The body is not JSON: {error.msg} ({place}).") from error
 
 
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_without_halves(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_halves(key): _without_halves(item) for key, item in value.items()}
+    return value
+
+
 def _no_constant(name: str) -> NoReturn:
     raise RequestRefused(f"{name} is not JSON; send null.")
 
@@ -165,6 +180,13 @@ def _no_constant(name: str) -> NoReturn:
 def _integer(digits: str) -> int:
     if len(digits) > MOST_DIGITS or not -(2**63) <= (number := int(digits)) < 2**63:
         raise RequestRefused(f"{digits[:24]} is beyond 64 bits.")
+    return number
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise RequestRefused(f"{digits[:24]} is beyond what a number can be.")
     return number
 
 
