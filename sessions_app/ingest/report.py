@@ -22,6 +22,7 @@ class Report:
     failed: int = 0
     created: set[int] = field(default_factory=set)
     updated: set[int] = field(default_factory=set)
+    restored: int = 0  # out of the trash
     messages: int = 0
     bytes: int = 0
     seconds: float = 0.0

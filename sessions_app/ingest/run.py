@@ -19,6 +19,7 @@ from sessions_app.actions.record import Collector, store
 from sessions_app.actions.runs import end_cut_off_runs, finish_run, start_run, update_run
 from sessions_app.actions.transaction import write_transaction
 from sessions_app.agents.folders import Excluded
+from sessions_app.ingest.asked import give_back
 from sessions_app.ingest.changes import changed_units, known_files, load_states
 from sessions_app.ingest.discover import Found, find_units
 from sessions_app.ingest.exclude import at_home, matcher
@@ -81,10 +82,21 @@ def ingest(wish: Wish, progress: Progress | None = None) -> Report:
         finally:
             report.seconds = time.monotonic() - started
         if not wish.dry_run and not wish.is_upload and wish.only is None:
+            _give_back(wish, units, report)
             settle(wish.owner, wish.home, datetime.now(UTC))
             checked_path().touch()
     report.seconds = time.monotonic() - started
     return report
+
+
+def _give_back(wish: Wish, units: list[Unit], report: Report) -> None:
+    if not wish.full or wish.paths is None:
+        return
+    report.restored, problems = give_back(
+        units, collector=wish.owner, host=wish.host, now=datetime.now(UTC)
+    )
+    report.problems += problems
+    report.problem_count += len(problems)
 
 
 def checked_path() -> Path:

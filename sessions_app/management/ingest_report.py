@@ -26,6 +26,8 @@ def _sentences(report: Report) -> str:
         f" {len(report.updated)} updated, {report.messages} messages,"
         f" {report.bytes / 1e6:.1f} MB in {report.seconds:.1f} s."
     ]
+    if report.restored:
+        lines.append(f"{report.restored} came back from the trash.")
     for problem in report.problems[:SHOWN]:
         place = f"{problem.path}:{problem.line}" if problem.line else problem.path
         lines.append(f"  skipped {ascii(place)[1:-1]}: {ascii(problem.reason)[1:-1]}")
