@@ -33,6 +33,7 @@ class Served:
         self, data: Path, port: int, *options: str, database: str = "", home: Path | None = None
     ) -> None:
         self.address = f"http://127.0.0.1:{port}"
+        self.home = home
         self.log = data.parent / "serve.log"
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(

@@ -151,7 +151,7 @@ def unpack_gzip(file: IO[bytes], target: Path, room: Room) -> None:
         raise Refused(f"not a whole gzip file: {error}") from error
 
 
-def copy(source: IO[bytes], out: IO[bytes], room: Room) -> None:
+def copy(source: IO[bytes] | gzip.GzipFile, out: IO[bytes], room: Room) -> None:
     """By pieces, so that neither memory nor disk holds more than there is room for."""
     while piece := source.read(PIECE):
         room.take(len(piece))

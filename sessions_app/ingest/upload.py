@@ -23,6 +23,7 @@ from sessions_app.records import Problem
 
 HEAD = 65536  # bytes that tell one file from another of the same name
 FILES = "files"
+PLAIN = re.compile(rb'^(?:\xef\xbb\xbf)?\s*{\s*"(?:role|content|timestamp)"')
 UUID = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 SESSION_ID = re.compile(r'"sessionId":\s*"([\w-]{1,80})"', re.ASCII)
 
@@ -112,17 +113,24 @@ def _lay_out(sent: SentFile, folder: Path, room: Room) -> list[Problem]:
         unpack_gzip(file, place / name.removesuffix(".gz"), room)
         return []
     place.mkdir(exist_ok=True)
-    name = _own_name(name, head)
-    if (place / name).exists():
+    target = place / _own_name(name, head)
+    if target.exists():
         return [Problem(name, "was sent twice")]
-    with (place / name).open("xb") as out:
+    target.parent.mkdir(exist_ok=True)
+    with target.open("xb") as out:
         copy(file, out, room)
     return []
 
 
 def _own_name(name: str, head: bytes) -> str:
-    """Logs are called by their session's id, whatever became of the name on its way here."""
+    """Logs are called by their session's id, whatever became of the name on its way here.
+
+    Messages of the plain layout lie in a folder that is called as their session.
+    """
     stem, dot, ending = name.rpartition(".")
+    first = head.partition(b"\n")[0]
+    if ending == "jsonl" and PLAIN.search(first) and b'"content"' in first:
+        return f"{stem}/messages.jsonl"
     if ending != "jsonl" or stem.startswith(("agent-", "rollout-", "session-")):
         return name
     found = UUID.search(stem) or SESSION_ID.search(head.decode("utf-8", "replace"))
