@@ -6,7 +6,7 @@ noted is worked off before the transaction commits, so that the next request fin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.db import connection
@@ -51,7 +51,7 @@ def joined(*texts: str | None) -> tuple[str, str]:
     return body, " ".join(filter(None, map(words.parts, said)))
 
 
-ROW = {MESSAGES: message_row, CALLS: call_row}
+ROW: dict[int, Callable[..., Row]] = {MESSAGES: message_row, CALLS: call_row}
 
 
 def catch_up() -> None:
@@ -159,7 +159,7 @@ def _facts_again(sessions: Sequence[int]) -> None:
         tables.add(FACTS, fresh)
 
 
-def _remember_facts(cursor: Any, sessions: Sequence[int], fresh: Iterable[Row]) -> None:
+def _remember_facts(cursor: Any, sessions: Sequence[int], fresh: Sequence[Row]) -> None:
     marks = ", ".join(["%s"] * len(sessions))
     here = f"search_facts WHERE session_id IN ({marks})"
     cursor.execute(f"SELECT session_id, body, parts FROM {here}", sessions)

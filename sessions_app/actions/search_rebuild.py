@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from django.db import connection
 
@@ -24,7 +25,7 @@ def rebuild_search(progress: Progress | None = None) -> int:
         for kind in NAMES:
             _start(kind)
         cursor.execute("UPDATE search_state SET version = %s", [words.VERSION])
-    total = sum(model.objects.count() for model in _models())
+    total = sum(int(model.objects.count()) for model in _models())
     while waiting := rows_waiting():
         if progress is not None:
             progress(max(total - waiting, 0), total)
@@ -35,7 +36,7 @@ def rebuild_search(progress: Progress | None = None) -> int:
     return total
 
 
-def _models() -> list[type]:
+def _models() -> list[type[Any]]:
     return [COLUMNS[MESSAGES][0], COLUMNS[CALLS][0], AgentSession]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from django.db import connection
@@ -30,7 +30,7 @@ def is_sqlite() -> bool:
     return connection.vendor == "sqlite"
 
 
-def add(kind: int, rows: Iterable[Row]) -> None:
+def add(kind: int, rows: Sequence[Row]) -> None:
     """Put rows, that are not there, into the index; rising ids make the least work."""
     index = INDEXES[kind]
     with connection.cursor() as cursor:
@@ -88,7 +88,8 @@ def chunks(row: Row) -> Iterator[tuple[int, int, str]]:
 
 def _spans(tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Runs of tokens that one tsvector can hold, each beginning in the one before."""
-    start, count = 0, {}
+    start = 0
+    count: dict[str, int] = {}
     for place, token in enumerate(tokens):
         count[token] = count.get(token, 0) + 1
         if count[token] >= MOST_OF_ONE or place - start >= MOST_PLACES - OVERLAP:

@@ -24,6 +24,8 @@ from sessions_app.models import (
 )
 from sessions_app.queries.access import ID_LENGTH, SHORTEST_PREFIX
 from sessions_app.queries.moments import BadValue, moment
+from sessions_app.queries.search import grammar
+from sessions_app.queries.search.hits import mentions
 
 LONGEST_VALUE = 200
 YES = {"1", "true", "yes", "on"}
@@ -68,7 +70,24 @@ class ActiveFilter:
 
 
 def _words(asking: Asking, values: list[str]) -> Q:
+    """What the search page understands; also ids, and any part of what stands in the list."""
     text = values[-1]
+    asked = grammar.read(text, names_of_filters())
+    named: dict[tuple[str, bool], list[str]] = {}
+    for item in asked.filters:
+        named.setdefault((item.name, item.is_not), []).append(item.value)
+    condition = Q()
+    for (name, is_not), wanted in named.items():
+        for group in [[one] for one in wanted] if is_not else [wanted]:
+            one = read_condition(asking, name, group)
+            condition &= ~one if is_not else one
+    if named:
+        return condition & mentions(asked) if asked.has_words else condition
+    found = _plain_words(text)
+    return found | mentions(asked) if asked.has_words else found
+
+
+def _plain_words(text: str) -> Q:
     found = Q(backend_session_id__startswith=text)
     for form in _case_forms(text):
         found |= Q(title__icontains=form)
@@ -213,6 +232,17 @@ FILTERS: tuple[Filter, ...] = (
     Filter("until", gettext_lazy("Until"), _until),
     Filter("has", gettext_lazy("Has"), _has, {name: label for name, (label, _q) in HAS.items()}),
 )
+
+
+def names_of_filters() -> tuple[str, ...]:
+    """Those that may stand in a search box."""
+    return tuple(item.name for item in FILTERS if item.name != "q")
+
+
+def read_condition(asking: Asking, name: str, values: list[str]) -> Q:
+    """The condition of one filter. Raises BadValue."""
+    build = next(item.build for item in FILTERS if item.name == name)
+    return build(asking, [clean_text(value)[:LONGEST_VALUE] for value in values])
 
 
 def values_of(params: Mapping[str, Any], name: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Search: what people write, where it is, and how it is shown."""
