@@ -27,7 +27,7 @@ PATIENCE = 30_000
 
 def recent(name: str) -> Talk:
     talk = Talk(name)
-    talk.now = datetime.now(UTC) - timedelta(minutes=5)
+    talk.now = datetime.now(UTC) - timedelta(minutes=25)
     return talk
 
 
@@ -51,22 +51,22 @@ def append(path: Path, talk: Talk) -> None:
 def test_a_line_in_the_file_shows_up_on_the_open_page(
     open_browser: Open, served_home: Path
 ) -> None:
-    talk = recent("eeee0001").turns(15)
+    talk = recent("eeee0001").turns(40)
     path = talk.write(served_home)
     watched = open_browser()
     page = watched.open(find(watched, f"Question {talk.name} 0"))
-    expect(page.locator(".message")).to_have_count(30)
+    expect(page.locator(".message")).to_have_count(80)
     talk.turns(1)
     talk.lines.pop()
     append(path, talk)
-    news = page.get_by_text(f"Question {talk.name} 30", exact=True)
+    news = page.get_by_text(f"Question {talk.name} 80", exact=True)
     expect(news).to_be_attached(timeout=PATIENCE)
     assert page.evaluate("scrollY") == 0, "the reader was taken away"
     button = page.get_by_role("button", name="New messages below")
     button.click()
     talk.turns(1)
     append(path, talk)
-    expect(page.get_by_text("Answer 32")).to_be_in_viewport(timeout=PATIENCE)
+    expect(page.get_by_text("Answer 81")).to_be_in_viewport(timeout=PATIENCE)
     assert watched.is_clean()
 
 
