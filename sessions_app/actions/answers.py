@@ -86,6 +86,11 @@ def _keep(answer: Answer, user: User, key: str, fingerprint: str, now: datetime)
         cursor.execute(f"INSERT INTO {TABLE} ({COLUMNS}) VALUES ({marks})", values)
 
 
+def kept_answer(user: User, key: str, fingerprint: str, now: datetime) -> Answer | None:
+    """What this very request was answered before, for work that needs transactions of its own."""
+    return _told_before(user, key, fingerprint, now) if key else None
+
+
 def forget_answers(now: datetime) -> int:
     """Delete the answers whose week is over."""
     with write_transaction():

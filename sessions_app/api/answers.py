@@ -11,7 +11,7 @@ import msgspec
 from django.http import HttpResponse
 from django.utils import timezone
 
-from sessions_app.actions.answers import Answer, answer_once
+from sessions_app.actions.answers import Answer, answer_once, kept_answer
 from sessions_app.api.auth import ApiRequest
 from sessions_app.api.errors import JSON, RequestRefused
 from sessions_app.models import AgentSession
@@ -50,6 +50,17 @@ def write(
         now=now,
     )
     return _response(answer)
+
+
+def replay(request: ApiRequest, fingerprint: str) -> HttpResponse | None:
+    """The first answer, if there was one: for work that cannot stand in one transaction.
+
+    What is done then must be harmless when it is done again; `write` keeps its answer.
+    """
+    key = _key(request)
+    told = _fingerprint(request, fingerprint)
+    answer = kept_answer(request.auth.user, key, told, timezone.now())
+    return None if answer is None else _response(answer)
 
 
 def _key(request: ApiRequest) -> str:

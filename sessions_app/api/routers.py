@@ -7,6 +7,7 @@ from ninja import Router
 from sessions_app.api import (
     about,
     artifacts,
+    ingest_files,
     leases,
     lifecycle,
     merge,
@@ -30,4 +31,5 @@ ROUTERS: tuple[tuple[str, Router], ...] = (
     ("life", recovery.router),
     ("tags", tags.router),
     ("transfer", transfer.router),
+    ("ingest", ingest_files.router),
 )
