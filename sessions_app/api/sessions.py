@@ -27,7 +27,6 @@ from sessions_app.queries.lists import list_sessions as query_sessions
 
 router = Router()
 
-Words = Annotated[list[str], Field(max_length=50)]
 Word = Annotated[str, Field(max_length=200)]
 
 
@@ -35,12 +34,12 @@ class Filters(Schema):
     """The same filters as everywhere; a value that is given twice means both."""
 
     q: Word | None = None
-    backend: Words | None = None
-    status: Words | None = None
-    tag: Words | None = None
+    backend: list[str] = Field([], max_length=50)
+    status: list[str] = Field([], max_length=50)
+    tag: list[str] = Field([], max_length=50)
     tag_mode: Word | None = None
-    project: Words | None = None
-    owner: Words | None = None
+    project: list[str] = Field([], max_length=50)
+    owner: list[str] = Field([], max_length=50)
     model: Word | None = None
     workdir: Word | None = None
     host: Word | None = None
@@ -48,7 +47,7 @@ class Filters(Schema):
     kind: Word | None = None
     since: Word | None = None
     until: Word | None = None
-    has: Words | None = None
+    has: list[str] = Field([], max_length=50)
     sort: Word | None = None
     cursor: Annotated[str, Field(max_length=400)] | None = None
     limit: Word | None = None
@@ -99,7 +98,7 @@ def _wish(body: SessionIn) -> Wish:
 @router.get("/sessions", response=SessionPage, summary="List sessions")
 def list_sessions(request: ApiRequest, filters: Query[Filters]) -> HttpResponse:
     """Newest first unless `sort` says otherwise; `next` of a page is the `cursor` of the next."""
-    params = filters.model_dump(exclude_none=True)
+    params = {name: value for name, value in filters.model_dump(exclude_none=True).items() if value}
     page = query_sessions(request.auth.user, params, whole=True, among=request.auth.sessions)
     if page.errors:
         raise RequestRefused(page.errors[0], problems=page.errors)

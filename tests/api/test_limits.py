@@ -26,7 +26,9 @@ def test_too_fast_is_429_with_a_time_to_wait(
     assert teammates.get("/me").status_code == 200
 
 
-@pytest.mark.parametrize(("later", "left"), [(0.0, 0), (0.15, 1), (0.35, 3), (60.0, 10), (-5.0, 10)])
+@pytest.mark.parametrize(
+    ("later", "left"), [(0.0, 0), (0.15, 1), (0.35, 3), (60.0, 10), (-5.0, 10)]
+)
 def test_a_bucket_fills_with_time(later: float, left: int, tmp_path: Path) -> None:
     """A clock that runs backwards is that of another boot: the bucket is full again."""
     buckets = Buckets(tmp_path / "limits")
