@@ -17,6 +17,7 @@ from sessions_app.models.message import Attachment, Message, ToolCall
 from sessions_app.models.price import ModelAlias, PriceEdition, PriceOverride
 from sessions_app.models.project import Membership, Project
 from sessions_app.models.saved import Artifact, Snapshot, StoredFile
+from sessions_app.models.search import SavedSearch
 from sessions_app.models.session import AgentSession, Relation, SessionAlias, StatusChange
 from sessions_app.models.tag import SessionTag, Tag
 from sessions_app.models.token import ApiToken, StoredAnswer
@@ -43,6 +44,7 @@ __all__ = [
     "RawFile",
     "RawPart",
     "Relation",
+    "SavedSearch",
     "SessionAlias",
     "SessionLease",
     "SessionTag",
