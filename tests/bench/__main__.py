@@ -14,6 +14,7 @@ import django
 
 from tests.bench import ingest, peer, place
 from tests.bench.corpus import write_corpus
+from tests.bench.place import SAMPLES
 
 
 def main() -> int:
@@ -21,8 +22,10 @@ def main() -> int:
     options = _options()
     home = place.make(options.scratch)
     try:
-        truth = _archive(options, home)
+        truth = {} if options.agents else _archive(options, home)
         django.setup()
+        if options.agents:
+            return _report_agents(options.agents)
         if options.peer:
             heads = ("", "ours", "agentsview", "times better")
             _print("Beside agentsview", heads, peer.measure(home, options.peer))
@@ -50,6 +53,10 @@ def _options() -> argparse.Namespace:
         "--peer", nargs="?", const="agentsview", metavar="PROGRAM",
         help="only: ingest beside agentsview, in turn (from PyPI: pip install agentsview)",
     )  # fmt: skip
+    parser.add_argument(
+        "--agents", nargs="?", type=Path, const=SAMPLES, metavar="FOLDER",
+        help="only: every agent's samples through the ingest, beside what is in them",
+    )  # fmt: skip
     parser.add_argument("--scratch", type=Path, help="where to work; default: the system's place")
     parser.add_argument("--keep", action="store_true", help="leave the scratch place")
     return parser.parse_args()
@@ -75,6 +82,21 @@ def _report_truth(truth: dict[str, Any]) -> bool:
     ]
     _print("Truth", ("", "found", "in the archive", ""), lines)
     return all(found == wanted for _, wanted, found in compared)
+
+
+def _report_agents(folder: Path) -> int:
+    """0 when everything is equal, or there is a reason why it is not."""
+    from django.core.management import call_command
+
+    from tests.bench import agents
+
+    call_command("migrate", verbosity=0)
+    compared = agents.measure(folder)
+    _print("Agent by agent (equal/told)", ("", *agents.WHAT), agents.table(compared))
+    found = agents.differences(compared)
+    if found:
+        _print("Not equal", ("case", "session", "", "told", "stored", "because"), found)
+    return 0 if all(line[-1] for line in found) else 1
 
 
 def _report_pages() -> None:

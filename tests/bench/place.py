@@ -16,6 +16,7 @@ from typing import NamedTuple
 from tests.scratch import FOREIGN
 
 ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "tests" / "agents" / "samples"
 SAMPLING = 0.02  # seconds
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
