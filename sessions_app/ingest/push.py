@@ -167,14 +167,22 @@ def read_pushed(place: Place, *, by: User, now: datetime, project: Project | Non
         # What was read by itself turns out to be a part: the whole takes its place.
         is_new = unit.main.path not in known
         unit.replace |= is_new and any(_was_main(known.get(item.path)) for item in unit.companions)
-    _load_states(units, place, by)
     collector = Collector(by, by, place.host, now, source_project=project)
+    _read(units, place, collector, report)
+    is_late = str(place.file) not in known and not (report.created or report.updated)
+    if is_late and any(place.file in item.source.companions for item in found):
+        # A small file that came after its session, and of which no new line makes the reader tell.
+        _read(changed_units(found, known, report, full=True), place, collector, report)
+    return report
+
+
+def _read(units: list[Unit], place: Place, by: Collector, report: Report) -> None:
+    _load_states(units, place, by.user)
     if any(unit.replace for unit in units):
         with write_transaction():  # a conversation is replaced as a whole or not at all
-            _store(units, place, collector, report)
+            _store(units, place, by, report)
     else:
-        _store(units, place, collector, report)
-    return report
+        _store(units, place, by, report)
 
 
 def _sources(agent: Agent, place: Place) -> list[SourceFile]:

@@ -176,7 +176,8 @@ def test_small_files_find_their_session(owners: Program) -> None:
     facts = b'{"agentType": "explore", "toolUseId": "call-1"}'
     told = push(owners, facts, path=f"{inside}.meta.json")
     assert len(told.json()["sessions"]) == 1
-    assert AgentSession.objects.filter(kind="subagent").count() == 1
+    [link] = AgentSession.objects.get(kind="subagent").parent_links.all()
+    assert link.call_id == "call-1"
     check_invariants()
 
 
