@@ -104,7 +104,6 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
-    "sessions_app.pages.live.LivePageMiddleware",
     "sessions_app.api.middleware.ApiErrorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -2,45 +2,59 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponseBase, HttpResponseNotModified
-from django.utils.cache import patch_cache_control
 
 from sessions_app.models import AgentSession
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
 ASKS = "since_revision"  # the parameter of whoever asks
-TRUSTED = 30  # seconds for which an answer need not ask again who may see the session
+TRUSTED = 600  # seconds for which an answer need not ask again who may see the session
+CACHE = "no-cache, private"
 COLUMNS = (
     *("revision", "status", "total_tokens", "progress", "current_task"),
     *("audience", "owner_id", "trashed_at"),
 )
 TABLE = AgentSession._meta.db_table
-# By hand: this runs once a second for every open page, and the ORM takes longer than the row.
+# By hand: this runs every second or so for every open page, and the ORM takes longer than the row.
 QUERY = f"SELECT {', '.join(COLUMNS)} FROM {TABLE} WHERE id = %s"
 
 
-class LivePageMiddleware:
-    """Answers 304 to an open page of a quiet session, before anybody else does any work.
+class QuietPages:
+    """Answers 304 to an open page of a quiet session, before Django does any work.
 
     The tag is signed: it says which session, in which state, was shown by this address to this
     sign-in. While the row still says the same, nothing is told but that nothing has changed.
     """
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
+    def __init__(self, application: WSGIApplication) -> None:
+        self.application = application
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        tag = request.META.get("HTTP_IF_NONE_MATCH", "")
-        asks = request.method == "GET" and f"{ASKS}=" in request.META.get("QUERY_STRING", "")
-        if tag and asks and _still_holds(request, tag):
-            return unchanged(tag)
-        return self.get_response(request)
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        tag = environ.get("HTTP_IF_NONE_MATCH", "")
+        asks = f"{ASKS}=" in environ.get("QUERY_STRING", "")
+        if tag and asks and environ["REQUEST_METHOD"] == "GET" and _still_holds(environ, tag):
+            start("304 Not Modified", [("ETag", tag), ("Cache-Control", CACHE)])
+            return ()
+        return self.application(environ, start)
+
+
+def tags(request: HttpRequest, session: AgentSession) -> tuple[str, bool]:
+    """The tag of what the session says now, and whether the asker's, however old, says the same."""
+    state, asked = _state(session.pk), request.headers.get("If-None-Match", "")
+    sign_in = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    pk, until = _parts(asked)
+    same = pk == session.pk and _equal(asked, _tag(request.path, sign_in, pk, until, state))
+    until = int(time.time()) + TRUSTED
+    return _tag(request.path, sign_in, session.pk, until, state), same
 
 
 def unchanged(tag: str) -> HttpResponseBase:
@@ -49,27 +63,33 @@ def unchanged(tag: str) -> HttpResponseBase:
 
 
 def marked(response: HttpResponseBase, tag: str) -> HttpResponseBase:
-    """An answer that the browser brings back its tag of, and keeps no copy."""
+    """An answer whose tag the browser brings back, and of which it keeps no copy."""
     if tag:
         response["ETag"] = tag
-    patch_cache_control(response, private=True, no_cache=True)
+    response["Cache-Control"] = CACHE
     return response
 
 
-def tags(request: HttpRequest, session: AgentSession) -> tuple[str, bool]:
-    """The tag of what the session says now, and whether the asker's, however old, says the same."""
-    state, asked = _state(session.pk), request.headers.get("If-None-Match", "")
-    pk, until = _parts(asked)
-    same = pk == session.pk and _equal(asked, _tag(request, pk, until, state))
-    return _tag(request, session.pk, int(time.time()) + TRUSTED, state), same
-
-
-def _still_holds(request: HttpRequest, tag: str) -> bool:
+def _still_holds(environ: WSGIEnvironment, tag: str) -> bool:
     pk, until = _parts(tag)
     now = time.time()
     if not now < until <= now + TRUSTED:
         return False
-    return _equal(tag, _tag(request, pk, until, _state(pk)))
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    sign_in = _cookie(environ.get("HTTP_COOKIE", ""), settings.SESSION_COOKIE_NAME)
+    try:
+        return _equal(tag, _tag(path, sign_in, pk, until, _state(pk)))
+    except DatabaseError:  # whoever does the work next says so
+        return False
+    finally:
+        if not connection.in_atomic_block:  # as Django does it around each request
+            connection.close_if_unusable_or_obsolete()
+
+
+def _cookie(header: str, name: str) -> str:
+    """The value of one cookie; nothing where it is missing or there are several."""
+    found = [pair.partition("=")[2] for pair in header.split("; ") if pair.startswith(f"{name}=")]
+    return found[0] if len(found) == 1 else ""
 
 
 def _equal(one: str, other: str) -> bool:
@@ -86,12 +106,10 @@ def _parts(tag: str) -> tuple[int, int]:
     return int(words[0]), int(words[1])
 
 
-def _tag(request: HttpRequest, pk: int, until: int, state: str) -> str:
-    sign_in = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
-    words = "\0".join((request.path, sign_in, str(pk), str(until), state))
-    key = settings.SECRET_KEY.encode()
-    proof = hmac.new(key, b"live\0" + words.encode("utf-8", "replace"), hashlib.sha256)
-    return f'"{pk}-{until}-{proof.hexdigest()[:40]}"'
+def _tag(path: str, sign_in: str, pk: int, until: int, state: str) -> str:
+    words = "\0".join((path, sign_in, str(pk), str(until), state)).encode("utf-8", "replace")
+    proof = hmac.digest(settings.SECRET_KEY.encode(), b"live\0" + words, "sha256")
+    return f'"{pk}-{until}-{proof.hex()[:40]}"'
 
 
 def _state(pk: int) -> str:

@@ -4,7 +4,10 @@
 
   const transcript = document.getElementById("transcript");
   if (!transcript) return;
-  const PAUSE = 1200; // an answer that nothing is new costs the server next to nothing
+  // An answer that nothing is new costs the server next to nothing.
+  const BUSY = 1000;
+  const QUIET = 1500;
+  const BUSY_FOR = 20000;
   const SLOWEST = 15000;
   const seqOf = (message) => Number(message.id.slice(1));
 
@@ -74,7 +77,8 @@
 
   // Following: ask for what changed, put it in its place, leave open what is open.
   const note = transcript.querySelector(".live-note > button");
-  let wait = PAUSE;
+  let wait = BUSY;
+  let newsAt = performance.now();
   let etag = "";
   let timer = 0;
 
@@ -148,9 +152,13 @@
     }).catch(() => null);
     if (answer?.redirected || answer?.status === 404) return; // signed out, or not ours any more
     const understood = answer?.status === 200 || answer?.status === 304;
-    wait = understood ? PAUSE : Math.min(wait * 2, SLOWEST);
+    const pause = performance.now() - newsAt < BUSY_FOR ? BUSY : QUIET;
+    wait = understood ? pause : Math.min(wait * 2, SLOWEST);
     if (understood) etag = answer.headers.get("ETag") || "";
-    if (answer?.status === 200) take(await answer.text());
+    if (answer?.status === 200) {
+      take(await answer.text());
+      newsAt = performance.now();
+    }
     timer = setTimeout(follow, wait);
   }
 

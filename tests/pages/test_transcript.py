@@ -13,7 +13,6 @@ from django.urls import reverse
 
 from sessions_app.models import AgentSession, Membership, Relation, User
 from sessions_app.models.session import audience_of_project, audience_of_user
-from sessions_app.pages import live
 from tests.factories import NOON, make_call, make_message, make_project, make_session, tag
 
 HTMX = {"HX-Request": "true"}
@@ -335,48 +334,6 @@ def test_an_unchanged_session_answers_304(owner_client: Client, session: AgentSe
     )
     assert again.status_code == 304
     assert again.content == b""
-
-
-def test_a_quiet_page_costs_one_query(
-    owner_client: Client, session: AgentSession, django_assert_num_queries: Any
-) -> None:
-    address = url(session, since_revision=session.revision)
-    tag = owner_client.get(address)["ETag"]
-    with django_assert_num_queries(1):
-        assert owner_client.get(address, headers={"If-None-Match": tag}).status_code == 304
-
-
-def test_a_tag_is_of_one_sign_in_and_trusted_for_a_while(
-    owner_client: Client,
-    teammate_client: Client,
-    client: Client,
-    session: AgentSession,
-    stranger: User,
-) -> None:
-    address = url(session, since_revision=session.revision)
-    tag = owner_client.get(address)["ETag"]
-    asked = {"If-None-Match": tag}
-    assert teammate_client.get(address, headers=asked).status_code == 200
-    assert client.get(address, headers=asked).status_code == 302
-    pk, until, proof = tag.strip('"').split("-")
-    for forged in (f'"{pk}-{int(until) + 9}-{proof}"', f'"{pk}-{until}-{proof[:-1]}x"', '"a-b-c"',
-                   f'"{pk}-{until}-é"', f'"{"9" * 30}-{until}-{proof}"', "W/" + tag):  # fmt: skip
-        response = owner_client.get(address, headers={"If-None-Match": forged})
-        assert response.status_code == 200
-    AgentSession.objects.filter(pk=session.pk).update(audience=2**40, owner=stranger)
-    assert owner_client.get(address, headers=asked).status_code != 304
-
-
-def test_an_old_tag_is_answered_with_a_new_one(
-    owner_client: Client, session: AgentSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    address = url(session, since_revision=session.revision)
-    monkeypatch.setattr(live, "TRUSTED", -5)
-    tag = owner_client.get(address)["ETag"]
-    monkeypatch.undo()
-    response = owner_client.get(address, headers={"If-None-Match": tag})
-    assert response.status_code == 304
-    assert response["ETag"] != tag
 
 
 @pytest.mark.parametrize(
