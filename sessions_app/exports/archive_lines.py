@@ -109,6 +109,7 @@ def _relations(session: AgentSession) -> list[Row]:
             "parent_identity": link.parent_identity,
             "call_id": link.call_id,
             "message_key": keys.get(link.forked_at_seq or 0, ""),
+            "until": link.until,
         }
         for link in links
     ]

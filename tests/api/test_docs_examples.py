@@ -17,6 +17,7 @@ from sessions_app.models import User
 from tests.api.conftest import Program, program_of
 
 DOCS: Path = settings.BASE_DIR / "docs"
+FILES: dict[str, bytes] = {}  # what one line downloads and another one sends
 EXAMPLE = DOCS / "examples" / "record_job.py"
 
 
@@ -29,7 +30,7 @@ def curl_lines() -> Iterator[list[str]]:
 
 def run(words: list[str], program: Program, variables: dict[str, str]) -> Any:
     """What curl would send; only the options that the page uses are known."""
-    method, address, data, headers = "", "", b"", {}
+    method, address, data, kept, headers = "", "", b"", "", {}
     options = iter(words[1:])
     for word in options:
         if word == "-X":
@@ -39,16 +40,21 @@ def run(words: list[str], program: Program, variables: dict[str, str]) -> Any:
             headers[name.replace("-", "_")] = value
         elif word in ("-d", "--data-binary"):
             told = next(options)
-            data = b"what the file holds" if told.startswith("@") else told.encode()
+            data = told.encode()
+            if told.startswith("@"):
+                data = FILES.get(told[1:], b"what the file holds")
         elif word == "-o":
-            next(options)
+            kept = next(options)
         else:
             address = word
     for name, value in variables.items():
         address = address.replace(f"${name}", value)
         headers = {key: text.replace(f"${name}", value) for key, text in headers.items()}
     assert headers.pop("Authorization") == f"Bearer {program.secret}"
-    return program.send(method or ("POST" if data else "GET"), address, data, **headers)
+    answer = program.send(method or ("POST" if data else "GET"), address, data, **headers)
+    if kept:
+        FILES[kept] = answer.getvalue()
+    return answer
 
 
 def test_every_curl_line_does_what_it_says(owners: Program) -> None:

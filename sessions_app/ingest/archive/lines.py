@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from sessions_app import border
 from sessions_app.agents.lines import parse, when
 from sessions_app.records import (
     CALL,
@@ -104,6 +105,7 @@ class RelationFacts(msgspec.Struct):
     parent_identity: str
     call_id: str = ""
     message_key: str = ""
+    until: int | None = None
 
 
 class Facts(msgspec.Struct):
@@ -246,9 +248,11 @@ def session_record(facts: Facts) -> SessionRecord:
         duration_seconds=facts.duration_seconds,
         metadata=facts.metadata,
         relations=[
-            RelationRecord(item.kind, item.parent_identity, item.call_id, item.message_key)
+            RelationRecord(
+                item.kind, item.parent_identity, item.call_id, item.message_key, item.until
+            )
             for item in facts.relations
-            if item.kind in ("fork", "subagent")
+            if item.kind in ("fork", "subagent") and border.is_count(item.until)
         ],
         snapshots=[
             SnapshotRecord(item.step, problem=item.problem)
