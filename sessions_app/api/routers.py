@@ -13,6 +13,7 @@ from sessions_app.api import (
     merge,
     messages,
     recovery,
+    search,
     sessions,
     snapshots,
     tags,
@@ -30,6 +31,7 @@ ROUTERS: tuple[tuple[str, Router], ...] = (
     ("life", lifecycle.router),
     ("life", recovery.router),
     ("tags", tags.router),
+    ("search", search.router),
     ("transfer", transfer.router),
     ("ingest", ingest_files.router),
 )

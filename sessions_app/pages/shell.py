@@ -70,6 +70,7 @@ def _places(request: HttpRequest, is_staff: bool) -> list[Place]:
     names = [
         (_("Overview"), "overview", "overview"),
         (_("Sessions"), "sessions", "session_list"),
+        (_("Search"), "search", "search"),
         (_("Ingest"), "ingest", "ingest_status"),
     ]
     places = [

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from sessions_app.pages import session_files, transcript, transcript_parts
+from sessions_app.pages import search, session_files, transcript, transcript_parts
 
 urlpatterns = [
     path("", transcript.session_detail, name="session_detail"),
+    path("find/", search.find_in_session, name="session_find"),
     path("outline/", transcript.outline, name="session_outline"),
     path("inherited/", transcript_parts.inherited, name="session_inherited"),
     path("messages/<int:seq>/", transcript_parts.message, name="session_message"),

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from sessions_app.actions.recount import recount
+from sessions_app.actions.search_rebuild import differences, rebuild_search
 from sessions_app.exports.session_json import usd
 from sessions_app.ingest.rebuild import rebuild
 from sessions_app.management import terminal
@@ -75,10 +76,28 @@ def usage(advance: Advance, *, check: bool) -> Answer:
     return Answer(facts, lines, found.is_unchanged, [])
 
 
+def search(advance: Advance, *, check: bool) -> Answer:
+    """The search index, from messages, calls and what is said of sessions."""
+    if check:
+        found = differences()
+        return Answer({"differences": found}, found or [_("Search: equal.")], not found, [])
+    seen = 0
+
+    def progress(done: int, _total: int) -> None:
+        nonlocal seen
+        advance(done - seen)
+        seen = done
+
+    rows = rebuild_search(progress)
+    line = _("Search: %(rows)d rows indexed.") % {"rows": rows}
+    return Answer({"rows": rows}, [line], True, [])
+
+
 # In the order in which one builds on the other.
 PARTS: dict[str, tuple[Callable[..., Answer], str]] = {
     "parse": (parse, "conversations, from the raw record"),
     "usage": (usage, "costs, sums and roll-ups, from the usage rows"),
+    "search": (search, "the search index, from messages and tool calls"),
 }
 
 

@@ -76,11 +76,12 @@ def _tags(known: Mapping[int, Known]) -> list[str]:
 
 def _facet(name: str, counted: Counter[str], text: str) -> Facet:
     values = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:MOST]
-    return Facet(name, [Value(value, count, _narrowed(text, name, value))
+    return Facet(name, [Value(value, count, narrowed(text, name, value))
                         for value, count in values], False)  # fmt: skip
 
 
-def _narrowed(text: str, name: str, value: str) -> str:
+def narrowed(text: str, name: str, value: str) -> str:
+    """The search `text` and one filter more."""
     plain = value.replace('"', "")
     quoted = f'"{plain}"' if not plain or any(c in plain for c in " ：:*“”") else plain
     return f"{text} {name}:{quoted}".strip()
@@ -89,5 +90,5 @@ def _narrowed(text: str, name: str, value: str) -> str:
 def _month(month: str, count: int, text: str) -> Value:
     year, number = int(month[:4]), int(month[5:])
     last = datetime(year + number // 12, number % 12 + 1, 1).toordinal() - 1  # noqa: DTZ001 (a day)
-    until = datetime.fromordinal(last).strftime("%Y-%m-%d")  # noqa: DTZ (a day)
+    until = datetime.fromordinal(last).strftime("%Y-%m-%d")  # noqa: DTZ006 (a day)
     return Value(month, count, f"{text} since:{month}-01 until:{until}".strip())
