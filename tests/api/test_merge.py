@@ -23,6 +23,7 @@ def started(program: Program, *contents: str) -> str:
     return short_id
 
 
+# K21
 def test_two_become_one(owners: Program) -> None:
     one, two = started(owners, "a", "both"), started(owners, "both", "c")
     answer = owners.post(

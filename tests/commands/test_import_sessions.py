@@ -33,6 +33,7 @@ def packed(owner: User, teammate: User, tmp_path: Path) -> Path:
     return tmp_path / "sessions.zip"
 
 
+# K19
 def test_what_goes_out_comes_in(packed: Path) -> None:
     told = take_in(str(packed), "--owner", "teammate")
     assert [item["status"] for item in told["items"]] == ["created", "created"]

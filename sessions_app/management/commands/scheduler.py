@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -14,11 +14,14 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connections
 
+from sessions_app.actions.stored_files import sweep
 from sessions_app.ingest.run import Wish
 from sessions_app.ingest.watch import Watch
 from sessions_app.management.ingest_report import tell
 from sessions_app.management.people import owner_named
 from sessions_app.supervisor import end_with_parent
+
+SWEEP_EVERY = timedelta(hours=1)  # what no artifact and no image names any more
 
 
 def stop(number: int, frame: FrameType | None) -> None:
@@ -33,7 +36,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         end_with_parent()
-        self.started = datetime.now(UTC)
+        self.started = self.swept = datetime.now(UTC)
         try:
             self._work(settings.SESSIONS_INGEST_SECONDS)
         except KeyboardInterrupt:  # what a stop is called that came while waiting for events
@@ -52,6 +55,10 @@ class Command(BaseCommand):
 
     def _between_readings(self) -> None:
         call_command("detect_crashes", "--quiet", listening_since=self.started)
+        now = datetime.now(UTC)
+        if now - self.swept >= SWEEP_EVERY:
+            self.swept = now
+            sweep(now)
         # A connection that idles half a minute may be dead by then.
         connections.close_all()
 
