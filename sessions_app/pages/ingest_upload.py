@@ -91,4 +91,3 @@ def _result(request: PageRequest, done: Uploaded) -> dict[str, Any]:
         "unknown": done.unknown[:SHOWN],
         "unknown_count": len(done.unknown),
     }
-
