@@ -196,8 +196,8 @@ def test_bad_windows_are_refused(query: str, owners: Program, address: str) -> N
 
 def test_nothing_stays_of_an_ephemeral_session(
     owners: Program, django_capture_on_commit_callbacks: Any
-) -> None:  # C2
-    """C2: rows, numbers, files, stored answers."""
+) -> None:
+    """Part of C2: rows, numbers, files, stored answers."""
     made = owners.post("/sessions", {"backend": "claude", "ephemeral": True}, Idempotency_Key="a")
     address = f"/sessions/{made.json()['id']}"
     words = [say("user", "secret words"), say("assistant", [IMAGE], usage={"output": 3})]

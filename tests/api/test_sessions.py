@@ -30,7 +30,7 @@ def make(program: Program, **fields: Any) -> dict[str, Any]:
     return found
 
 
-def test_everything_that_was_told_is_read_again(owners: Program) -> None:  # K4 C1
+def test_everything_that_was_told_is_read_again(owners: Program) -> None:  # K4
     made = make(owners, **FULL)
     found = owners.get(f"/sessions/{made['id']}")
     assert found.json() == made
@@ -49,11 +49,11 @@ def test_without_an_id_of_the_backend_it_is_created_and_says_why(owners: Program
 
 
 def test_a_name_finds_the_session_again(owners: Program, teammates: Program) -> None:
-    """K2: switch between named sessions, context still there."""
+    """Part of K2: switch between named sessions, context still there."""
     one = make(owners, name="project-a")
     two = make(owners, name="project-b")
     owners.post(f"/sessions/{one['id']}/messages", {"messages": [{"role": "user", "content": "a"}]})
-    assert make(owners, name="project-a")["message_count"] == 1  # K2
+    assert make(owners, name="project-a")["message_count"] == 1
     assert make(owners, name="project-b")["id"] == two["id"] != one["id"]
     assert make(teammates, name="project-a")["id"] != one["id"]
 
@@ -111,7 +111,7 @@ def test_the_same_session_of_the_backend_is_one(owners: Program, teammates: Prog
     assert code_of(again, 409) == "already_there"
 
 
-def test_the_list_filters_sorts_and_turns_pages(owners: Program) -> None:  # K6 K1
+def test_the_list_filters_sorts_and_turns_pages(owners: Program) -> None:  # K6
     for number in range(5):
         tags = ["even"] if number % 2 == 0 else ["odd"]
         make(owners, title=f"run {number}", tags=tags, backend="claude")
