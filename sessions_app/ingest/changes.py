@@ -31,6 +31,7 @@ class Known:
     tail_hash: str
     failed: bool
     read_at: datetime
+    main_path: str  # of a companion: its main file
 
 
 def known_files(
@@ -42,7 +43,7 @@ def known_files(
         files = files.filter(path__in=paths)
     rows = files.values_list(
         "path", "session", "source", "size", "mtime_ns", "offset", "line", "reader_version",
-        "head_hash", "tail_hash", "failed", "last_read_at",
+        "head_hash", "tail_hash", "failed", "last_read_at", "main_path",
     )  # fmt: skip
     return {row[0]: Known(*row[1:]) for row in rows.iterator(chunk_size=5000)}
 
@@ -92,10 +93,12 @@ def changed_unit(found: Found, known: dict[str, Known], *, full: bool = False) -
     same = all(_is_same(item, known.get(item.path)) for item in unit.companions)
     # Without a time: a disk that failed, which is tried again and again.
     unit.is_same = same and (_is_same(main, old) or (main.size == old.size and not old.mtime_ns))
-    if full or old.reader_version != found.agent.version:
-        return _anew(unit, old)
     if main.size == 0 and old.size > 0:
         return None  # emptied by its agent: what we have stays
+    if old.main_path:
+        return _left_alone(unit, old)
+    if full or old.reader_version != found.agent.version:
+        return _anew(unit, old)
     if same and _is_same(main, old) and not (old.failed and _was_touched(main, old)):
         return None
     if old.line and not old.offset:  # not read by bytes: the reader's memory tells what is new
@@ -106,6 +109,14 @@ def changed_unit(found: Found, known: dict[str, Known], *, full: bool = False) -
         unit.position = Position(old.offset, old.line, old.reader_version)
         return unit
     return _anew(unit, old)
+
+
+def _left_alone(unit: Unit, old: Known) -> Unit | None:
+    """What is left of a session whose main file is gone: it tells less, and so replaces nothing."""
+    if _is_same(unit.main, old):
+        return None
+    unit.rewritten = True  # its older bytes stay
+    return unit
 
 
 def _unstorable(path: Path) -> str:

@@ -170,7 +170,8 @@ def test_what_was_damaged_is_put_right(three: None, way: str) -> None:
 def test_what_is_right_is_not_written(three: None) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert recount().is_unchanged
-    assert {one["sql"].split(None, 1)[0] for one in queries} == {"SELECT"}
+    words = {one["sql"].split(None, 1)[0] for one in queries}
+    assert words.isdisjoint(("INSERT", "UPDATE", "DELETE"))
 
 
 def test_billing_without_a_session_is_priced_too(three: None, owner: User) -> None:
