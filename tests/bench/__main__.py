@@ -34,6 +34,7 @@ def main() -> int:
         equal = _report_truth(truth)
         if not options.ingest_only:
             _report_pages()
+            _print("Appending", append.HEADS, append.rows(append.measure()))
         return 0 if equal else 1
     finally:
         if options.keep:
@@ -48,7 +49,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sessions", type=int, help="how many; default: one for each 30 kB")
     parser.add_argument("--home", type=Path, help="an existing archive instead, read only")
     parser.add_argument("--jobs", help="of ingest_sessions")
-    parser.add_argument("--ingest-only", action="store_true", help="no pages")
+    parser.add_argument("--ingest-only", action="store_true", help="no pages, no appending")
     parser.add_argument(
         "--peer", nargs="?", const="agentsview", metavar="PROGRAM",
         help="only: ingest beside agentsview, in turn (from PyPI: pip install agentsview)",

@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connections
 
+from sessions_app.actions.answers import forget_answers
 from sessions_app.actions.stored_files import sweep
 from sessions_app.ingest.run import Wish
 from sessions_app.ingest.watch import Watch
@@ -59,6 +60,7 @@ class Command(BaseCommand):
         if now - self.swept >= SWEEP_EVERY:
             self.swept = now
             sweep(now)
+            forget_answers(now)
         # A connection that idles half a minute may be dead by then.
         connections.close_all()
 
