@@ -12,7 +12,7 @@ from typing import Any
 
 import django
 
-from tests.bench import ingest, peer, place
+from tests.bench import append, ingest, peer, place
 from tests.bench.corpus import write_corpus
 from tests.bench.place import SAMPLES
 
