@@ -14,6 +14,7 @@ from django.db.models import Q
 from sessions_app import packing
 from sessions_app.actions.storage import BLOCK, open_stored
 from sessions_app.exports.archive_lines import artifact_entry, facts, lines
+from sessions_app.exports.archive_original import Originals, content
 from sessions_app.exports.session_json import moment_json
 from sessions_app.models import AgentSession, Attachment, Snapshot
 
@@ -93,11 +94,12 @@ def _write(
 
 def entries(session: AgentSession) -> Iterator[Entry]:
     """Everything of one session: names below its folder, and their bytes."""
-    upto = session.last_seq
-    yield METADATA, [_pretty(facts(session))]
-    yield MESSAGES, lines(session, upto)
+    upto, originals = session.last_seq, Originals(session)
+    messages = originals.messages()
+    yield METADATA, [_pretty({**facts(session), "original": messages is not None})]
+    yield MESSAGES, content(messages) if messages else lines(session, upto)
     for snapshot in session.snapshots.order_by("step").iterator(chunk_size=1):
-        state = _state(snapshot)
+        state = originals.state(snapshot) or _state(snapshot)
         if state is not None:
             yield f"{SNAPSHOTS}step_{snapshot.step}.json", [state]
     for path, sha256 in session.artifacts.order_by("path").values_list("path", "sha256"):

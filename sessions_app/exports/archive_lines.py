@@ -27,6 +27,7 @@ PAGE = 500
 ORIGIN = "imported_from"  # in the metadata of an imported session: what it was before
 # Of keys from programs the collector is left out: they are the importer's own over there.
 COLLECTOR = re.compile(r"^([^:]*:api:)\d+:")
+OF_COLLECTOR = re.compile(r"@\d+$")  # at the end of the key of a sum over a session
 FACTS = (
     "name", "backend", "backend_session_id", "identity", "kind", "turn", "error", "title",
     "title_rank", "prompt", "host", "git_branch", "repository_url", "agent_version",
@@ -70,15 +71,16 @@ def facts(session: AgentSession) -> Row:
 
 def _snapshots(session: AgentSession) -> list[Row]:
     """What the files of the states do not tell."""
-    rows = session.snapshots.order_by("step").values_list("step", "problem", "at_seq")
+    rows = session.snapshots.order_by("step").values_list("step", "at", "problem", "at_seq")
     seqs = session.messages.order_by("seq")
     return [
         {
             "step": step,
+            "at": moment_json(at),
             "problem": problem,
             "messages_before": None if at_seq is None else seqs.filter(seq__lte=at_seq).count(),
         }
-        for step, problem, at_seq in rows
+        for step, at, problem, at_seq in rows
     ]
 
 
@@ -211,8 +213,9 @@ def _usages(session: AgentSession, messages: list[int] | None) -> dict[int | Non
 
 
 def _usage(usage: Usage) -> Row:
+    key = COLLECTOR.sub(r"\1*:", usage.key)
     return {
-        "key": COLLECTOR.sub(r"\1*:", usage.key),
+        "key": OF_COLLECTOR.sub("", key) if usage.is_summary else key,
         "model": usage.model,
         "at": moment_json(usage.at),
         "input": usage.input,

@@ -235,6 +235,47 @@ def test_at_the_top_of_the_archive_is_fine_too(owner: User) -> None:
     assert done.session.message_count == 3
 
 
+@pytest.mark.parametrize("sample", ["store/home", "torn-snapshot/files", "broken-facts/files"])
+def test_a_session_folder_leaves_byte_for_byte(owner: User, teammate: User, sample: str) -> None:
+    folder = SAMPLES / "sessions-dir" / sample
+    ingest(IngestWish(owner=owner, home=Path("/nowhere"), paths=[folder], jobs=0))
+    for session in AgentSession.objects.filter(owner=owner):
+        [here] = [path for path in folder.rglob(session.identity) if path.is_dir()]
+        data = export(session)
+        file = zipfile.ZipFile(io.BytesIO(data))
+        there = {name.partition("/")[2]: file.read(name) for name in file.namelist()}
+        for path in here.rglob("*"):
+            name = path.relative_to(here).as_posix()
+            if path.is_file() and name not in ("metadata.json", ".lock"):
+                assert there[name] == path.read_bytes(), name
+        assert take_in(data, owner)[0].session == session
+        [done] = take_in(data, teammate)
+        again = content(export(done.session))["metadata.json"][0]
+        first = content(data)["metadata.json"][0]
+        assert again | {"original": True} == first | {"original": True}
+        rows = [
+            list(one.messages.order_by("seq").values_list("key", "role", "text", "at"))
+            for one in (session, done.session)
+        ]
+        assert rows[0] == rows[1]
+        assert latest_snapshot(session).skipped == latest_snapshot(done.session).skipped
+    check_invariants()
+
+
+def test_the_sum_of_a_folder_is_its_own(owner: User, teammate: User) -> None:
+    def folder(name: str, tokens: int) -> bytes:
+        facts = json.dumps({**METADATA, "id": name, "total_tokens": tokens})
+        return zipped({f"{name}/metadata.json": facts, f"{name}/messages.jsonl": MESSAGES})
+
+    for name, tokens in (("one", 100), ("two", 70)):
+        assert take_in(folder(name, tokens), owner)[0].session.total_tokens == tokens
+    forged = take_in(folder("one", 999_999), teammate)[0].session
+    assert forged.total_tokens == 999_999
+    mine = AgentSession.objects.get(owner=owner, identity="one")
+    assert mine.total_tokens == 100
+    check_invariants()
+
+
 def test_a_bad_line_costs_itself(owner: User, full: AgentSession) -> None:
     bad = {**GOOD, "bbbb0006/messages.jsonl": "{torn\n" + MESSAGES + "[]\n"}
     bad["bbbb0006/snapshots/step_9.json"] = '{"step": 9, "sta'

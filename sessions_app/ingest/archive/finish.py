@@ -17,7 +17,7 @@ from sessions_app.actions.record import Collector
 from sessions_app.actions.refusals import Refused
 from sessions_app.actions.snapshots import pack_state
 from sessions_app.actions.stored_files import name_stored
-from sessions_app.ingest.archive.lines import Facts, moment, session_record
+from sessions_app.ingest.archive.lines import Facts, SnapshotFacts, moment, session_record
 from sessions_app.ingest.archive.staged import (
     StagedArchive,
     StagedSession,
@@ -99,7 +99,7 @@ def _save_states(
     archive: StagedArchive, staged: StagedSession, session: AgentSession, by: Collector
 ) -> None:
     """One at a time; a torn one is named, the others stay good."""
-    before = {item.step: item.messages_before for item in staged.facts.snapshots}
+    facts = {item.step: item for item in staged.facts.snapshots}
     for name in snapshot_names(staged):
         full = staged.folder + name
         try:
@@ -110,12 +110,13 @@ def _save_states(
         except (ValueError, RecursionError, msgspec.MsgspecError, Refused) as error:
             _problem(session, f"{archive.label}:{full}", str(error), by)
             continue
-        count = before.get(told.step)
+        known = facts.get(told.step, SnapshotFacts(told.step, told.timestamp))
+        count = known.messages_before
         Snapshot.objects.update_or_create(
             session=session,
             step=told.step,
             defaults={
-                "at": border.clean_time(moment(told.timestamp), now=by.now),
+                "at": border.clean_time(moment(known.at), now=by.now),
                 "received_at": by.now, "problem": "", **ready._asdict(),
                 "at_seq": count if border.is_count(count) else None,
             },

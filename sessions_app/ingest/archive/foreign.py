@@ -5,12 +5,15 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from sessions_app import border
 from sessions_app.actions.prepare import prepare
+from sessions_app.actions.prepare_facts import USAGE_KEY
 from sessions_app.actions.prepared import FilePart
 from sessions_app.actions.record import Collector, store
 from sessions_app.agents.base import SourceFile
 from sessions_app.agents.sessions_dir import SessionsDir
-from sessions_app.ingest.archive.ours import StoredSession
+from sessions_app.ingest.archive.lines import session_record, usage_record
+from sessions_app.ingest.archive.ours import StoredSession, leave_known, usage_key
 from sessions_app.ingest.archive.staged import (
     MESSAGES,
     METADATA,
@@ -19,6 +22,7 @@ from sessions_app.ingest.archive.staged import (
     scratch_folder,
     snapshot_names,
 )
+from sessions_app.records import SessionRecord, UsageRecord
 
 INSIDE = "session"  # the folder's name for a moment: the archive's own is no path of ours
 
@@ -30,20 +34,45 @@ def foreign_parts(
     stored = StoredSession(0)
     with tempfile.TemporaryDirectory(dir=scratch_folder()) as scratch:
         folder = Path(scratch) / INSIDE
-        source = _unpacked(archive, staged, folder)
+        source, shown = _unpacked(archive, staged, folder), f"{archive.label}:{staged.folder}"
         for record in SessionsDir().read(source, None):
             record.identity = record.backend_session_id = identity
-            for problem in [*staged.problems, *record.problems]:
-                problem.path = problem.path.replace(
-                    f"{folder}/", f"{archive.label}:{staged.folder}"
-                )
+            for problem in record.problems:
+                problem.path = problem.path.replace(f"{folder}/", shown)
+            if staged.is_ours:
+                record = _with_our_facts(record, staged)
             record.problems += staged.problems
             staged.problems = []
+            keys = [_usage_key(usage, staged, by) for usage in record.usages]
             part = prepare(record, now=by.now)
+            for usage, key in zip(part.record.usages, keys, strict=True):
+                usage.key = key
+            leave_known(part.record.usages)
             done = store([FilePart("import", [], [], [part])], by)
             stored.session = next(iter(done.created), stored.session)
             stored.problems += done.problems
     return stored
+
+
+def _with_our_facts(record: SessionRecord, staged: StagedSession) -> SessionRecord:
+    """Messages as the folder tells them, everything else as our export does."""
+    told = session_record(staged.facts)
+    told.identity = record.identity
+    told.messages, told.problems = record.messages, record.problems
+    told.usages = [usage_record(line) for line in staged.facts.usage]
+    return told
+
+
+def _usage_key(usage: UsageRecord, staged: StagedSession, by: Collector) -> str:
+    """A folder's sum is that of the session that the folder is called after."""
+    if staged.is_ours:
+        return usage_key(usage.key, by)
+    return border.clean_name(f"kimi:sessions-dir:{folder_name(staged)}", USAGE_KEY)
+
+
+def folder_name(staged: StagedSession) -> str:
+    """What the session of a folder layout is called."""
+    return staged.folder.rstrip("/").rpartition("/")[2] or f"import-{staged.digest[:12]}"
 
 
 def _unpacked(archive: StagedArchive, staged: StagedSession, folder: Path) -> SourceFile:

@@ -96,6 +96,7 @@ class Line(msgspec.Struct):
 
 class SnapshotFacts(msgspec.Struct):
     step: int
+    at: str | None = None
     problem: str = ""
     messages_before: int | None = None
 
@@ -147,6 +148,7 @@ class Facts(msgspec.Struct):
     relations: list[RelationFacts] = []
     artifact_names: dict[str, str] = {}
     usage: list[UsageLine] = []
+    original: bool = False  # messages.jsonl is that of a session folder, byte for byte
 
 
 class Read(NamedTuple):
@@ -255,7 +257,7 @@ def session_record(facts: Facts) -> SessionRecord:
             if item.kind in ("fork", "subagent") and border.is_count(item.until)
         ],
         snapshots=[
-            SnapshotRecord(item.step, problem=item.problem)
+            SnapshotRecord(item.step, at=moment(item.at), problem=item.problem)
             for item in facts.snapshots
             if item.problem and 0 <= item.step < 2**63
         ],

@@ -16,7 +16,7 @@ from sessions_app.actions.prepare_facts import IDENTITY
 from sessions_app.actions.record.batch import Collector
 from sessions_app.actions.transaction import record_alone, write_transaction
 from sessions_app.ingest.archive.finish import ORIGIN, finish_session
-from sessions_app.ingest.archive.foreign import foreign_parts
+from sessions_app.ingest.archive.foreign import folder_name, foreign_parts
 from sessions_app.ingest.archive.ours import our_parts
 from sessions_app.ingest.archive.staged import StagedArchive, StagedSession
 from sessions_app.models import AgentSession, Project, User
@@ -62,7 +62,8 @@ def _load(archive: StagedArchive, staged: StagedSession, wish: Wish) -> Imported
             wish.user, wish.user, border.clean_line(staged.facts.host, 200), wish.now,
             source_project=wish.project,
         )  # fmt: skip
-        parts = our_parts if staged.is_ours else foreign_parts
+        is_folder = staged.facts.original or not staged.is_ours
+        parts = foreign_parts if is_folder else our_parts
         stored = parts(archive, staged, by, identity)
         origin = {
             "id": told_id[:200], "source": staged.facts.source[:32] or "sessions-dir",
@@ -80,11 +81,6 @@ def _identity(staged: StagedSession) -> tuple[str, str]:
     backend = border.clean_line(facts.backend, 32) or "unknown"
     identity = facts.identity or f"import:{facts.id or staged.digest}"
     return backend, border.clean_name(identity, IDENTITY)
-
-
-def folder_name(staged: StagedSession) -> str:
-    """What the session of a folder layout is called."""
-    return staged.folder.rstrip("/").rpartition("/")[2] or f"import-{staged.digest[:12]}"
 
 
 def _target(

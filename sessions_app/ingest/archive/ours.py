@@ -142,11 +142,11 @@ def _prepared(
     record.messages = [item.message for item in batch]
     record.usages = [usage for item in batch for usage in item.usages]
     record.usages += [usage_record(line) for line in loose]
-    keys = [_usage_key(usage.key, by) for usage in record.usages]
+    keys = [usage_key(usage.key, by) for usage in record.usages]
     part = prepare(record, now=by.now)
     for usage, key in zip(part.record.usages, keys, strict=True):
         usage.key = key
-    _leave_known(part.record.usages)
+    leave_known(part.record.usages)
     for message, item in zip(part.messages, batch, strict=True):
         for call, result, metadata in zip(
             message.calls, item.results, item.call_metadata, strict=True
@@ -159,12 +159,12 @@ def _prepared(
     return part
 
 
-def _usage_key(key: str, by: Collector) -> str:
+def usage_key(key: str, by: Collector) -> str:
     """Keys from programs become the importer's own."""
     return border.clean_name(key.replace(":api:*:", f":api:{by.user.pk}:", 1), USAGE_KEY)
 
 
-def _leave_known(usages: list[UsageRecord]) -> None:
+def leave_known(usages: list[UsageRecord]) -> None:
     """What is known of a response is not changed by an archive: it is only linked."""
     known = Usage.objects.filter(key__in=[usage.key for usage in usages])
     rows = {row.key: row for row in known}
