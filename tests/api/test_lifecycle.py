@@ -120,6 +120,7 @@ def test_the_overview_itself_marks_who_is_silent(
     owners.post(f"/sessions/{id}/messages", body)
     owners.post(f"/sessions/{id}/heartbeat")
     fall_silent()
+    monkeypatch.setattr(overview, "STARTED", timezone.now())
     owner_client.get("/")
     assert status_of(owners, id) == "active"  # this server has just begun to listen
     monkeypatch.setattr(overview, "STARTED", timezone.now() - timedelta(seconds=91))
