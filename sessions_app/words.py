@@ -53,6 +53,7 @@ KINDS = bytes(
     65 if 65 <= code <= 90 else 97 if 97 <= code <= 122 else 48 if 48 <= code <= 57 else 32
     for code in range(256)
 )
+HUMPS = (b"aA", b"AAa")  # getUser, HTTPServer
 PART = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 LONGEST_NAME, MOST_PARTS, SHORTEST_PART = 60, 8, 3  # beyond it is a code, not a name
 
@@ -97,20 +98,15 @@ def parts(text: str) -> str:
     data = text.encode("ascii", "replace")
     kinds = data.translate(KINDS)
     found: dict[str, None] = {}
-    end = -1
-    while (place := _hump(kinds, end)) >= 0:
-        start, end = kinds.rfind(b" ", 0, place) + 1, kinds.find(b" ", place)
-        end = len(kinds) if end < 0 else end
-        if end - start <= LONGEST_NAME:
-            found.update(dict.fromkeys(_parts(data[start:end].decode())))
+    for hump in HUMPS:
+        place = kinds.find(hump)
+        while place >= 0:
+            start, end = kinds.rfind(b" ", 0, place) + 1, kinds.find(b" ", place)
+            end = len(kinds) if end < 0 else end
+            if end - start <= LONGEST_NAME:
+                found.update(dict.fromkeys(_parts(data[start:end].decode())))
+            place = kinds.find(hump, end)
     return " ".join(found)
-
-
-def _hump(kinds: bytes, after: int) -> int:
-    """Where a capital follows a small letter, or a word follows capitals (HTTPServer)."""
-    start = max(after, 0)
-    one, two = kinds.find(b"aA", start), kinds.find(b"AAa", start)
-    return max(one, two) if min(one, two) < 0 else min(one, two)
 
 
 def _parts(name: str) -> list[str]:

@@ -16,18 +16,17 @@ from sessions_app.queries.search.results import LIMIT, MOST, as_items, search
 
 router = Router()
 Word = Annotated[str, Field(max_length=200)]
-Words = Annotated[list[str], Field(max_length=50)]
 
 
 class Search(Schema):
     """What to look for; filters may stand in `q` or on their own."""
 
     q: Annotated[str, Field(max_length=20_000)] = ""
-    backend: Words | None = None
-    status: Words | None = None
-    tag: Words | None = None
-    project: Words | None = None
-    owner: Words | None = None
+    backend: list[str] = Field([], max_length=50)
+    status: list[str] = Field([], max_length=50)
+    tag: list[str] = Field([], max_length=50)
+    project: list[str] = Field([], max_length=50)
+    owner: list[str] = Field([], max_length=50)
     model: Word | None = None
     workdir: Word | None = None
     host: Word | None = None
@@ -35,7 +34,7 @@ class Search(Schema):
     kind: Word | None = None
     since: Word | None = None
     until: Word | None = None
-    has: Words | None = None
+    has: list[str] = Field([], max_length=50)
     sort: Annotated[str, Field(pattern="^(newest|best)$")] = "newest"
     cursor: Annotated[str, Field(max_length=400)] = ""
     limit: Annotated[int, Field(ge=1, le=MOST)] = LIMIT  # sessions
@@ -53,7 +52,7 @@ class Hit(Schema):
     where: str
     tool: str | None
     excerpt: str
-    marks: list[tuple[int, int]]
+    marks: list[list[int]]
     hits_in_session: int
 
 

@@ -211,7 +211,7 @@ def find_in_session(request: PageRequest, short_id: str) -> HttpResponse:
         "next": _place(base, after[0] if after else found[0], text) if found else "",
     }
     if not wants_fragment(request):
-        return redirect(context["next"] or base)
+        return redirect(str(context["next"]) or base)
     return render(request, "search/_finder.html", context)
 
 

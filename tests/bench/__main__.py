@@ -34,6 +34,7 @@ def main() -> int:
         equal = _report_truth(truth)
         if not options.ingest_only:
             _report_pages()
+            equal = _report_search(truth) and equal
             _print("Appending", append.HEADS, append.rows(append.measure()))
         return 0 if equal else 1
     finally:
@@ -113,6 +114,27 @@ def _report_pages() -> None:
         for page in measure()
     ]
     _print("Pages", ("", "p50 ms", "p95 ms", "CPU ms", "queries", "bytes"), rows)
+
+
+def _report_search(truth: dict[str, Any]) -> bool:
+    """Whether every needle was found, as often as it is there."""
+    from tests.bench import search
+
+    needles = list(search.needles(truth))
+    _print("Needles", ("", "there", "found"), [(q, f"{a:,}", f"{b:,}") for q, a, b in needles])
+    queries = [needle["text"] for needle in truth.get("needles", {}).values()] or ["the", "数据"]
+    rows = [
+        (item.query, *(f"{figure:.1f}" for figure in (item.p50, item.p95, item.cpu)), item.hits)
+        for item in search.measure(queries)
+    ]
+    _print("Search pages", ("", "p50 ms", "p95 ms", "CPU ms", "hits"), rows)
+    recall = search.recall()
+    facts = [
+        ("recall", f"{recall.found:,} of {recall.there:,} ({recall.terms} terms)"),
+        ("index", f"{search.index_size():,} bytes"),
+    ]
+    _print("Search", ("", ""), facts)
+    return all(there == found for _, there, found in needles)
 
 
 def _print(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

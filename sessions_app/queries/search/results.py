@@ -26,6 +26,7 @@ from sessions_app.queries.search.hits import BEGINNING, CAP, Bounds, Found, find
 
 ORDERS = ("newest", "best")
 LIMIT, MOST = 20, 100
+ROLES = {"user": "prompt", "assistant": "answer"}
 SHOWN = 3  # excerpts of one session
 Key = tuple[float, int]
 
@@ -168,7 +169,7 @@ def message_hits(ids: Iterable[int], asked: Asked) -> list[tuple[int, Hit]]:
     for session, seq, role, kind, text, thinking in rows.values_list(
         "session", "seq", "role", "kind", "text", "thinking"
     ):
-        where, best = kind or role, excerpt(text, asked.terms)
+        where, best = kind or ROLES.get(role, role), excerpt(text, asked.terms)
         if thinking and not best.is_hit:
             thought = excerpt(thinking, asked.terms)
             if thought.is_hit or not text:
