@@ -235,6 +235,7 @@ def test_at_the_top_of_the_archive_is_fine_too(owner: User) -> None:
     assert done.session.message_count == 3
 
 
+# K5
 @pytest.mark.parametrize("sample", ["store/home", "torn-snapshot/files", "broken-facts/files"])
 def test_a_session_folder_leaves_byte_for_byte(owner: User, teammate: User, sample: str) -> None:
     folder = SAMPLES / "sessions-dir" / sample
