@@ -29,6 +29,10 @@ LIMIT, MOST = 20, 100
 ROLES = {"user": "prompt", "assistant": "answer"}
 SHOWN = 3  # excerpts of one session
 Key = tuple[float, int]
+COLUMNS = (
+    "short_id", "title", "name", "prompt", "description", "work_dir", "git_branch", "backend",
+    "last_active", "project__name", "owner__username", "owner__first_name", "owner__last_name",
+)  # fmt: skip
 
 
 class Hit(NamedTuple):
@@ -150,7 +154,8 @@ def _key(order: str, found: Found, known: Known, pk: int) -> Key:
 
 
 def _results(page: Sequence[int], found: Found, asked: Asked) -> list[Result]:
-    sessions = AgentSession.objects.select_related("project", "owner").in_bulk(page)
+    stored = AgentSession.objects.select_related("project", "owner").only(*COLUMNS)
+    sessions = stored.in_bulk(page)
     messages = [pk for one in page for pk in sorted(found.messages.get(one, ()))[:SHOWN]]
     room = {one: max(SHOWN - len(found.messages.get(one, ())), 0) for one in page}
     calls = [pk for one in page for pk in sorted(found.calls.get(one, ()))[: room[one]]]
