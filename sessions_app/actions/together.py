@@ -20,7 +20,8 @@ Answer = TypeVar("Answer")
 MOST_AT_ONCE = 64
 
 _entry = threading.Lock()  # guards the list
-_lead = threading.Lock()  # held by whoever writes for all
+# Held by whoever writes for all; what runs after its commit may write in turn.
+_lead = threading.RLock()
 _waiting: list[_Write[object]] = []
 
 
