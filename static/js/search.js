@@ -62,7 +62,7 @@
   // Marks what was looked for, without touching the page's elements.
   const transcript = document.getElementById("transcript");
   function pattern() {
-    const words = document.getElementById("finder")?.dataset.words.split("|").filter(Boolean) || [];
+    const words = document.getElementById("finder")?.dataset.words?.split("|").filter(Boolean) || [];
     const safe = (word) => word.replace(/[^\p{L}\p{N}]/gu, "\\$&");
     const terms = words.map((term) => term.split(" ").map(safe).join("[^\\p{L}\\p{N}]{0,40}"));
     return terms.length ? new RegExp(terms.join("|"), "giu") : null;
