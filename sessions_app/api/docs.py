@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from sessions_app.api import api
-from sessions_app.api.openapi import ERRORS
+from sessions_app.api.openapi import ERROR, ERRORS
 
 JSON = "application/json"
 
@@ -44,7 +44,11 @@ class Call:
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     base = request.build_absolute_uri("/").rstrip("/")
-    context = {"groups": _groups(base), "errors": list(ERRORS.items()), "base": base}
+    context = {
+        "groups": _groups(base),
+        "errors": list(ERRORS.items()),
+        "error": json.dumps(ERROR["example"]),
+    }
     return render(request, "api_docs/page.html", context)
 
 
