@@ -25,7 +25,7 @@ from sessions_app.queries.search.grammar import Asked
 from sessions_app.queries.search.hits import BEGINNING, CAP, Bounds, Found, find
 
 ORDERS = ("newest", "best")
-LIMIT, MOST = 20, 100
+LIMIT, MOST = 10, 100
 ROLES = {"user": "prompt", "assistant": "answer"}
 SHOWN = 3  # excerpts of one session
 Key = tuple[float, int]
