@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from sessions_app import border, packing
+from sessions_app.actions import search_text
 from sessions_app.actions.prepare_facts import NAME, clean_facts, clean_key, small
 from sessions_app.actions.prepared import (
     PreparedCall,
@@ -71,6 +72,7 @@ def _message(record: MessageRecord, now: datetime) -> PreparedMessage:
         at=border.clean_time(record.at, now=now),
         calls=[_call(block) for block in blocks if block.kind == CALL],
         images=[prepare_image(block) for block in blocks if block.kind == IMAGE],
+        found=search_text.of_message(text, thinking),
     )
 
 
@@ -94,7 +96,8 @@ def _clean_block(block: Block) -> Block:
 
 
 def _call(block: Block) -> PreparedCall:
-    return PreparedCall(block.call_id, block.name, *packing.pack_text(block.text))
+    found = search_text.of_call(block.text, "")
+    return PreparedCall(block.call_id, block.name, *packing.pack_text(block.text), found=found)
 
 
 def prepare_image(block: Block, call_id: str = "") -> PreparedImage:
@@ -123,6 +126,8 @@ def _pair(result: ToolResult, calls: Calls, now: datetime) -> PreparedResult | N
 def answer_call(call: PreparedCall, result: ToolResult, now: datetime) -> None:
     text = border.clean_text(result.text, MAX_TEXT)
     call.output_preview, call.output_packed, call.output_size = packing.pack_text(text)
+    if call.found is not None:
+        call.found = search_text.answered(call.found, call.input_preview, text)
     call.is_error = result.is_error
     call.exit_code = small(result.exit_code)
     call.ended, call.ended_at = True, border.clean_time(result.at, now=now)

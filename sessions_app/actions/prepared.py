@@ -25,6 +25,7 @@ class PreparedCall(msgspec.Struct, array_like=True):
     ended: bool = False
     ended_at: datetime | None = None
     metadata: str = ""
+    found: tuple[str, str] | None = None  # its entry in the search index; None = see the row
 
 
 class PreparedImage(msgspec.Struct, array_like=True):
@@ -50,6 +51,7 @@ class PreparedMessage(msgspec.Struct, array_like=True):
     at: datetime | None
     calls: list[PreparedCall]
     images: list[PreparedImage]
+    found: tuple[str, str] | None = None  # its entry in the search index; None = see the row
 
 
 class PreparedResult(msgspec.Struct, array_like=True):

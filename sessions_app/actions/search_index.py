@@ -6,19 +6,19 @@ noted is worked off before the transaction commits, so that the next request fin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from django.db import connection
 
-from sessions_app import words
 from sessions_app.actions import search_tables as tables
+from sessions_app.actions import search_text
 from sessions_app.actions.bulk import in_groups
 from sessions_app.actions.search_tables import CALLS, FACTS, MESSAGES, Row
 from sessions_app.models import AgentSession, Artifact, Message, SessionTag, ToolCall
 from sessions_app.packing import unpack_text
 
-BARRIER = "xbarrierx"  # a token between two texts, so that no phrase runs from one to the next
 CHUNK = 500  # rows that are read at once
 MOST = 20_000  # rows of one kind in one transaction; a rebuild leaves more of them waiting
 COLUMNS: dict[int, tuple[Any, tuple[str, ...]]] = {
@@ -29,7 +29,7 @@ OF_SESSION = ("name", "title", "prompt", "description", "work_dir", "git_branch"
 
 
 def message_row(pk: int, text: str, thinking: str) -> Row:
-    return Row(pk, *joined(text, thinking))
+    return Row(pk, *search_text.of_message(text, thinking))
 
 
 def call_row(
@@ -39,30 +39,50 @@ def call_row(
     output_preview: str,
     output_packed: bytes | None,
 ) -> Row:
-    given = words.unescaped(unpack_text(input_preview, input_packed))
-    answer = unpack_text(output_preview, output_packed)
-    return Row(pk, *joined(given, answer))
-
-
-def joined(*texts: str | None) -> tuple[str, str]:
-    """(body, parts) of texts that no phrase connects."""
-    said = [text for text in texts if text]
-    body = f" {BARRIER} ".join(map(words.indexable, said))
-    return body, " ".join(filter(None, map(words.parts, said)))
+    given = unpack_text(input_preview, input_packed)
+    return Row(pk, *search_text.of_call(given, unpack_text(output_preview, output_packed)))
 
 
 ROW: dict[int, Callable[..., Row]] = {MESSAGES: message_row, CALLS: call_row}
 
 
+class _Told(threading.local):
+    """kind -> id -> entry of rows that the transaction at work has inserted."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, dict[int, Row]] = {}
+
+
+_told = _Told()
+
+
+def tell_new(kind: int, rows: Iterable[Row]) -> None:
+    """Entries of rows that were inserted just now: `catch_up` need not read them again.
+
+    They wait for the end of the transaction: SQLite's index would write what it has collected
+    whenever another statement comes between.
+    """
+    if tables.is_sqlite():
+        _told.rows.setdefault(kind, {}).update((row.pk, row) for row in rows)
+
+
+def forget_told() -> None:
+    """The transaction has ended, well or badly."""
+    _told.rows = {}
+
+
 def catch_up() -> None:
-    """Tell the index what has changed; in the caller's transaction."""
+    """Tell the index what has changed; at the end of the caller's transaction."""
     is_pending, *fresh = _news()
     changed = _take_pending() if is_pending else {}
     for kind in (MESSAGES, CALLS):
+        told = _told.rows.get(kind, {})
         if kind in changed:
+            for pk in changed[kind]:
+                told.pop(pk, None)
             _again(kind, changed[kind])
         if fresh[kind]:
-            _add_new(kind)
+            _add_new(kind, told)
     if FACTS in changed:
         _facts_again(list(changed[FACTS]))
 
@@ -104,35 +124,45 @@ def _take_pending() -> dict[int, dict[int, Row | None]]:
             return found
         cursor.execute("SELECT kind, row_id, had, a, b, c, d, id FROM search_pending ORDER BY id")
         notes = cursor.fetchall()
+        upto = {kind: _upto(kind) for kind in (MESSAGES, CALLS)}
         for kind, pk, had, *old, _ in notes:
             rows = found.setdefault(kind, {})
             if pk not in rows:
-                width = len(COLUMNS[kind][1]) if had else 0
-                rows[pk] = ROW[kind](pk, *old[:width]) if had else None
+                was_told = had and pk <= upto[kind]
+                rows[pk] = ROW[kind](pk, *old[: len(COLUMNS[kind][1])]) if was_told else None
         cursor.execute("DELETE FROM search_pending WHERE id <= %s", [notes[-1][-1]])
     return found
 
 
-def _again(kind: int, changed: dict[int, Row | None]) -> None:
-    tables.remove(kind, [row for row in changed.values() if row is not None])
-    for group in in_groups(sorted(changed)):
-        model, columns = COLUMNS[kind]
-        stored = model.objects.filter(pk__in=group).order_by("pk")
-        tables.add(kind, [ROW[kind](*row) for row in stored.values_list("pk", *columns)])
-
-
-def _add_new(kind: int, most: int = MOST) -> None:
-    """Rows beyond the last one told."""
+def _upto(kind: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT upto FROM search_state WHERE kind = %s", [kind])
-        upto = before = cursor.fetchone()[0]
-        for rows in stored_rows(kind, after=upto):
-            tables.add(kind, rows)
-            upto, most = rows[-1].pk, most - len(rows)
-            if most <= 0:
-                break
-        if upto != before:
-            cursor.execute("UPDATE search_state SET upto = %s WHERE kind = %s", [upto, kind])
+        return int(cursor.fetchone()[0])
+
+
+def _again(kind: int, changed: dict[int, Row | None]) -> None:
+    tables.remove(kind, [row for row in changed.values() if row is not None])
+    upto = _upto(kind) if tables.is_sqlite() else max(changed)
+    for group in in_groups(pk for pk in sorted(changed) if pk <= upto):
+        tables.add(kind, _read(kind, group))
+
+
+def _add_new(kind: int, told: dict[int, Row]) -> None:
+    """Rows beyond the last one told."""
+    model, _ = COLUMNS[kind]
+    fresh = model.objects.filter(pk__gt=_upto(kind)).order_by("pk").values_list("pk", flat=True)
+    ids = list(fresh[:MOST])
+    for group in in_groups(pk for pk in ids if pk not in told):
+        told.update((row.pk, row) for row in _read(kind, group))
+    tables.add(kind, [told[pk] for pk in ids])
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE search_state SET upto = %s WHERE kind = %s", [ids[-1], kind])
+
+
+def _read(kind: int, ids: Sequence[int]) -> list[Row]:
+    model, columns = COLUMNS[kind]
+    stored = model.objects.filter(pk__in=ids).order_by("pk")
+    return [ROW[kind](*row) for row in stored.values_list("pk", *columns)]
 
 
 def stored_rows(kind: int, *, after: int) -> Iterator[list[Row]]:
@@ -180,4 +210,4 @@ def fact_rows(sessions: Sequence[int]) -> Iterator[Row]:
             more.setdefault(pk, []).append(text)
     stored = AgentSession.objects.filter(pk__in=sessions).order_by("pk")
     for pk, *texts in stored.values_list("pk", *OF_SESSION):
-        yield Row(pk, *joined(*texts, *more.get(pk, [])))
+        yield Row(pk, *search_text.joined(*texts, *more.get(pk, [])))

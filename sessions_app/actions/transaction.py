@@ -12,9 +12,17 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection, transaction
 
-from sessions_app.actions.search_index import catch_up
+from sessions_app.actions.search_index import catch_up, forget_told
 
-_line = threading.local()  # whether this thread has the lock on the file
+
+class _Line(threading.local):
+    """What this thread has: the lock on the file, and an open transaction of ours."""
+
+    def __init__(self) -> None:
+        self.is_ours = self.is_open = False
+
+
+_line = _Line()
 RECORDING = 0x5E551045  # the advisory lock of whoever records on PostgreSQL
 
 
@@ -27,22 +35,39 @@ def write_transaction() -> Iterator[None]:
     Whoever is in a transaction already has SQLite's own lock: to wait for the file then would
     be to wait for somebody who waits for us. So it is for what runs when we have committed.
     """
-    is_first = not getattr(_line, "is_ours", False)
-    if connection.vendor != "sqlite" or connection.in_atomic_block or not is_first:
+    if _line.is_open and connection.in_atomic_block:
         with transaction.atomic():
             yield
-            catch_up()
+        return
+    with _lock(), _opened(), transaction.atomic():
+        yield
+        catch_up()
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    """The lock on the file, unless SQLite's own or this one is ours already."""
+    if connection.vendor != "sqlite" or connection.in_atomic_block or _line.is_ours:
+        yield
         return
     handle = os.open(_lock_path(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         _line.is_ours = True
-        with transaction.atomic():
-            yield
-            catch_up()
+        yield
     finally:
         _line.is_ours = False
         os.close(handle)
+
+
+@contextmanager
+def _opened() -> Iterator[None]:
+    _line.is_open = True
+    try:
+        yield
+    finally:
+        _line.is_open = False
+        forget_told()
 
 
 def record_alone() -> None:

@@ -28,7 +28,7 @@ from sessions_app.ingest.reading import Unit
 from sessions_app.ingest.remotes import remote_url
 from sessions_app.ingest.report import Report
 from sessions_app.ingest.settle import settle
-from sessions_app.ingest.worker import Batch
+from sessions_app.ingest.worker import Batch, fewer_collections
 from sessions_app.models import ExcludeRule, IngestRun, Project, User
 
 CHECKPOINT = 128 * 1024 * 1024  # bytes: while loading, the log is folded in so seldom
@@ -170,7 +170,7 @@ def _read(wish: Wish, units: list[Unit], report: Report, progress: Progress | No
             progress(report, report.bytes, total)
 
     try:
-        with _fewer_checkpoints():
+        with _fewer_checkpoints(), fewer_collections():
             _in_transactions(read_batches(units, jobs=wish.jobs, total=total), take)
     except BaseException:
         report.stopped = True

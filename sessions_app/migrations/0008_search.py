@@ -39,7 +39,7 @@ SQLITE_TABLES = [
 
 
 def _sqlite_rows(kind: int, table: str, columns: tuple[str, ...]) -> list[str]:
-    """Of rows beyond `upto` nothing is in the index yet: they are read when it gets there."""
+    """New rows beyond `upto` need no note: they are read when it gets there."""
     old = ", ".join(f"OLD.{column}" for column in columns)
     nothing = ", ".join("NULL" for _ in columns)
     names = ", ".join("abcd"[: len(columns)])
@@ -56,9 +56,8 @@ def _sqlite_rows(kind: int, table: str, columns: tuple[str, ...]) -> list[str]:
         f"CREATE TRIGGER {table}_search_new AFTER INSERT ON {table} WHEN NEW.id <= {known} "
         + note("NEW", 0, nothing),
         f"CREATE TRIGGER {table}_search_changed AFTER UPDATE OF {', '.join(columns)} ON {table}"
-        f" WHEN OLD.id <= {known} AND ({changed}) " + note("OLD", 1, old),
-        f"CREATE TRIGGER {table}_search_gone AFTER DELETE ON {table} WHEN OLD.id <= {known} "
-        + note("OLD", 1, old),
+        f" WHEN {changed} " + note("OLD", 1, old),
+        f"CREATE TRIGGER {table}_search_gone AFTER DELETE ON {table} " + note("OLD", 1, old),
     ]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sessions_app.actions import search_index
 from sessions_app.actions.bulk import allocate_ids, in_groups, insert_rows, moments
-from sessions_app.actions.prepared import PreparedMessage
+from sessions_app.actions.prepared import PreparedCall, PreparedMessage
 from sessions_app.actions.record.answers import answer_calls
 from sessions_app.actions.record.batch import Collector, Entry, Stored
 from sessions_app.actions.record.extend import extend_messages
@@ -19,10 +20,12 @@ from sessions_app.actions.record.rows import (
     image_row,
 )
 from sessions_app.actions.record.saved import Staged
+from sessions_app.actions.search_tables import CALLS, MESSAGES, Row
 from sessions_app.models import AgentSession, Attachment, Message, ToolCall
 from sessions_app.records import TITLE_RECORD, tells_a_place
 
 Fresh = tuple[Entry, PreparedMessage]
+Told = dict[int, list[Row]]  # kind -> entries of the search index
 
 
 def record(entries: Sequence[Entry], by: Collector, staged: Staged, done: Stored) -> None:
@@ -90,6 +93,7 @@ def insert(fresh: Sequence[Fresh], by: Collector, staged: Staged) -> None:
     rows: list[tuple[Any, ...]] = []
     calls: list[tuple[Any, ...]] = []
     images: list[tuple[Any, ...]] = []
+    found: Told = {MESSAGES: [], CALLS: []}
     moment = moments()
     received = moment(by.now)
     for (entry, message), kept_id in zip(fresh, kept, strict=True):
@@ -102,14 +106,23 @@ def insert(fresh: Sequence[Fresh], by: Collector, staged: Staged) -> None:
              message.parent_key, message.role, message.kind, message.model, message.text,
              message.thinking, message.layout, message.metadata, moment(message.at), received)
         )  # fmt: skip
+        _tell(found[MESSAGES], pk, message)
         for ordinal, call in enumerate(message.calls):
-            ended = moment(call.ended_at)
-            calls.append(call_row((next(call_ids), pk, session.pk, ordinal), call, ended))
+            ended, call_pk = moment(call.ended_at), next(call_ids)
+            calls.append(call_row((call_pk, pk, session.pk, ordinal), call, ended))
+            _tell(found[CALLS], call_pk, call)
         for ordinal, image in enumerate(message.images):
             images.append(image_row(next(image_ids), pk, ordinal, image, staged))
     insert_rows(Message, MESSAGE_COLUMNS, rows)
     insert_rows(ToolCall, CALL_COLUMNS, calls)
     insert_rows(Attachment, IMAGE_COLUMNS, images)
+    for kind, told in found.items():
+        search_index.tell_new(kind, told)
+
+
+def _tell(found: list[Row], pk: int, item: PreparedMessage | PreparedCall) -> None:
+    if item.found is not None:
+        found.append(Row(pk, *item.found))
 
 
 def wipe_conversation(session: AgentSession) -> None:
