@@ -50,7 +50,7 @@ def session() -> AgentSession:
 
 
 def history() -> list[tuple[str, str]]:
-    return [tuple(row) for row in session().status_changes.values_list("status", "reason")]
+    return list(session().status_changes.values_list("status", "reason"))
 
 
 STATUSES = [("ended", "completed"), ("open", "crashed"), ("failed", "error"), ("aborted", "paused")]
