@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -60,3 +62,16 @@ def rows(sql: str, params: Iterable[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, list(params))
         return list(cursor.fetchall())
+
+
+def one_of(ids: Iterable[int]) -> Fragment:
+    """What follows a column: that it is one of these. One parameter, however many they are."""
+    wanted = sorted(ids)
+    if connection.vendor == "postgresql":
+        return "= ANY(%s)", [wanted]
+    return "IN (SELECT value FROM json_each(%s))", [json.dumps(wanted)]
+
+
+def as_moment(value: datetime | str) -> datetime:
+    """A time as the driver gives it: SQLite's are text in UTC."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(f"{value}+00:00")

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from sessions_app.models import AgentSession, SessionTag
+from sessions_app.models import AgentSession, Project, SessionTag, Tag, User
+from sessions_app.queries.search.engines import as_moment, one_of, rows
 
-GROUP = 500
 MOST = 8  # values of one facet
 
 
@@ -37,41 +37,45 @@ class Facet(NamedTuple):
 
 
 def known_of(sessions: Collection[int]) -> dict[int, Known]:
-    ids = sorted(sessions)
-    found: dict[int, Known] = {}
-    names = ("last_active", "backend", "project__name", "owner__username", "model", "status")
-    for start in range(0, len(ids), GROUP):
-        rows = AgentSession.objects.filter(pk__in=ids[start : start + GROUP])
-        for pk, *values in rows.values_list("pk", *names):
-            found[pk] = Known(*values)
-    return found
+    """Of sessions that may be seen; a thousand model instances would take half of the page."""
+    session, project = AgentSession._meta.db_table, Project._meta.db_table
+    chosen, params = one_of(sessions)
+    found = rows(
+        "SELECT s.id, s.last_active, s.backend, p.name, u.username, s.model, s.status"
+        f' FROM "{session}" s JOIN "{User._meta.db_table}" u ON u.id = s.owner_id'
+        f' LEFT JOIN "{project}" p ON p.id = s.project_id WHERE s.id {chosen}',
+        params,
+    )
+    return {pk: Known(as_moment(last_active), *values) for pk, last_active, *values in found}
 
 
 def facets_of(known: Mapping[int, Known], text: str, *, is_capped: bool) -> list[Facet]:
     """Sessions by value; what one value holds for all of them narrows nothing."""
-    rows = known.values()
+    told = known.values()
     columns: dict[str, Iterable[str | None]] = {
-        "backend": (row.backend for row in rows),
-        "project": (row.project for row in rows),
-        "owner": (row.owner for row in rows),
-        "model": (row.model for row in rows),
-        "status": (row.status for row in rows),
+        "backend": (row.backend for row in told),
+        "project": (row.project for row in told),
+        "owner": (row.owner for row in told),
+        "model": (row.model for row in told),
+        "status": (row.status for row in told),
         "tag": _tags(known),
     }
     facets = [_facet(name, Counter(filter(None, values)), text) for name, values in columns.items()]
-    months = Counter(row.last_active.strftime("%Y-%m") for row in rows)
+    months = Counter(f"{at.year:04}-{at.month:02}" for at in (row.last_active for row in told))
     facets.append(Facet("month", [_month(month, months[month], text) for month in
                                   sorted(months, reverse=True)[:MOST]], False))  # fmt: skip
     return [facet._replace(is_capped=is_capped) for facet in facets if facet.values]
 
 
 def _tags(known: Mapping[int, Known]) -> list[str]:
-    ids = sorted(known)
-    found: list[str] = []
-    for start in range(0, len(ids), GROUP):
-        links = SessionTag.objects.filter(session__in=ids[start : start + GROUP])
-        found += links.values_list("tag__name", flat=True)
-    return found
+    chosen, params = one_of(known)
+    link, tag = SessionTag._meta.db_table, Tag._meta.db_table
+    found = rows(
+        f'SELECT t.name FROM "{link}" l JOIN "{tag}" t ON t.id = l.tag_id'
+        f" WHERE l.session_id {chosen}",
+        params,
+    )
+    return [name for (name,) in found]
 
 
 def _facet(name: str, counted: Counter[str], text: str) -> Facet:
