@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import translation
 
 from sessions_app.models import User
 
@@ -18,6 +19,12 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 hypothesis.settings.register_profile("ours", deadline=None, database=None)
 hypothesis.settings.load_profile("ours")
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    """A request leaves its reader's language behind in the thread."""
+    translation.activate("en")
 
 
 @pytest.fixture
