@@ -69,7 +69,7 @@ def add_usage(session: AgentSession, usage: UsageRow, sign: int = 1) -> None:
     session.cost += cost
     session.recorded_cost += cost if usage.is_recorded else Decimal(0)
     session.unpriced_responses += sign * usage.is_unpriced
-    if usage.session_id != session.pk:
+    if usage.session_id != session.id:
         session.inherited_tokens += total
         session.inherited_cost += cost
 

@@ -15,9 +15,9 @@ Told = tuple[Entry, UsageRecord]
 
 def without_needless_sums(told: list[Told]) -> list[Told]:
     """Drop sums over a session wherever its responses are known one by one."""
-    exact = {entry.session.pk for entry, item in told if not item.summary}
-    sums = {entry.session.pk: entry for entry, item in told if item.summary}
-    old = {entry.session.pk: entry for entry, _ in told if not entry.is_new}
+    exact = {entry.session.id for entry, item in told if not item.summary}
+    sums = {entry.session.id: entry for entry, item in told if item.summary}
+    old = {entry.session.id: entry for entry, _ in told if not entry.is_new}
     stale = Q(session__in=exact & old.keys())
     if sums:
         # The record of a sum may have learnt that it speaks of another session.
@@ -30,7 +30,7 @@ def without_needless_sums(told: list[Told]) -> list[Told]:
     if old or sums:
         _drop(stale, {**old, **sums})
     return [
-        (entry, item) for entry, item in told if not (item.summary and entry.session.pk in exact)
+        (entry, item) for entry, item in told if not (item.summary and entry.session.id in exact)
     ]
 
 

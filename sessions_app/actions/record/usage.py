@@ -63,17 +63,17 @@ def record(entries: Sequence[Entry], by: Collector) -> set[tuple[int, int]]:
             was = replace(usage)
             _fill(usage, item, entry, prices)
             grown[item.key] = (grown.get(item.key, (was, was))[0], usage)
-        if (entry.session.pk, item.key) not in linked:
-            linked.add((entry.session.pk, item.key))
+        if (entry.session.id, item.key) not in linked:
+            linked.add((entry.session.id, item.key))
             links.append((entry, usage, item.message_key))
     _write(fresh, links)
     for usage in fresh:
         grown.pop(usage.key, None)
     _after(entries, fresh, links, list(grown.values()))
     return {
-        (entry.session.pk, usage.session_id)
+        (entry.session.id, usage.session_id)
         for entry, usage, _ in links
-        if usage.session_id is not None and usage.session_id != entry.session.pk
+        if usage.session_id is not None and usage.session_id != entry.session.id
     }
 
 
@@ -113,8 +113,8 @@ def _stored(keys: Iterable[str]) -> dict[str, UsageRow]:
 
 def _linked(told: Sequence[Told]) -> set[tuple[int, str]]:
     """(session, key) of the links that are there already."""
-    old = {entry.session.pk for entry, _ in told if not entry.is_new}
-    keys = [item.key for entry, item in told if entry.session.pk in old]
+    old = {entry.session.id for entry, _ in told if not entry.is_new}
+    keys = [item.key for entry, item in told if entry.session.id in old]
     found: set[tuple[int, str]] = set()
     for group in in_groups(keys):
         rows = SessionUsage.objects.filter(session__in=old, usage__key__in=group)
@@ -130,7 +130,7 @@ def _is_better(usage: UsageRow, item: UsageRecord) -> bool:
 
 
 def _new_usage(entry: Entry, item: UsageRecord, prices: PriceBook) -> UsageRow:
-    usage = UsageRow(0, item.key, entry.session.backend, entry.session.pk, is_summary=item.summary)
+    usage = UsageRow(0, item.key, entry.session.backend, entry.session.id, is_summary=item.summary)
     _fill(usage, item, entry, prices)
     return usage
 
@@ -157,7 +157,7 @@ def _write(fresh: Sequence[UsageRow], links: Sequence[tuple[Entry, UsageRow, str
         SessionUsage,
         LINK_COLUMNS,
         [
-            (pk, entry.session.pk, usage.pk, message, key if key and message is None else None)
+            (pk, entry.session.id, usage.pk, message, key if key and message is None else None)
             for pk, (entry, usage, key) in zip(ids, links, strict=True)
             for message in [entry.message_ids.get(key)]
         ],
@@ -166,7 +166,7 @@ def _write(fresh: Sequence[UsageRow], links: Sequence[tuple[Entry, UsageRow, str
 
 def _close_waiting(entries: Sequence[Entry]) -> None:
     """Link responses to messages that came in a later reading than what they cost."""
-    old = {entry.session.pk: entry for entry in entries if not entry.is_new}
+    old = {entry.session.id: entry for entry in entries if not entry.is_new}
     waiting = SessionUsage.objects.filter(session__in=old, waits_for__isnull=False)
     rows = [
         (message, None, pk)
@@ -192,7 +192,7 @@ def _after(
     grown: Sequence[tuple[UsageRow, UsageRow]],
 ) -> None:
     """Counters and roll-ups: by adding what is new, and read off the rows after a replacement."""
-    here = {entry.session.pk: entry.session for entry in entries}
+    here = {entry.session.id: entry.session for entry in entries}
     elsewhere = _enlarge(grown, links, here)
     rollups = Rollups()
     for entry, usage, _ in links:
@@ -222,7 +222,7 @@ def _enlarge(
     rows = [(*_row(usage, moment)[4:], usage.pk) for _, usage in grown]
     update_rows(Usage, USAGE_COLUMNS[4:], rows)
     both = {usage.pk: (was, usage) for was, usage in grown}
-    new = {(entry.session.pk, usage.pk) for entry, usage, _ in links}
+    new = {(entry.session.id, usage.pk) for entry, usage, _ in links}
     elsewhere = set()
     for group in in_groups(both):
         held = SessionUsage.objects.filter(usage__in=group).values_list("session_id", "usage_id")
