@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 
 from django.conf import settings
@@ -33,7 +32,6 @@ from sessions_app.ingest.worker import Batch, fewer_collections
 from sessions_app.models import ExcludeRule, IngestRun, Project, User
 
 CHECKPOINT = 128 * 1024 * 1024  # bytes: while loading, the log is folded in so seldom
-TRANSACTION = 32 * 1024 * 1024  # bytes of input that are stored at once, of an archive
 Progress = Callable[[Report, int, int], None]  # report, bytes done, bytes in all
 
 
@@ -173,11 +171,7 @@ def _read(wish: Wish, units: list[Unit], report: Report, progress: Progress | No
 
     try:
         with _fewer_checkpoints(), fewer_collections():
-            _in_transactions(
-                read_batches(units, jobs=wish.jobs, total=total),
-                take,
-                total=0 if wish.dry_run else total,
-            )
+            _in_transactions(read_batches(units, jobs=wish.jobs, total=total), take)
     except BaseException:
         report.stopped = True
         raise
@@ -186,25 +180,22 @@ def _read(wish: Wish, units: list[Unit], report: Report, progress: Progress | No
             finish_run(run, _counts(report), stopped=report.stopped)
 
 
-def _in_transactions(
-    batches: Iterator[Batch], take: Callable[[Batch], None], *, total: int
-) -> None:
-    """Batches in transactions of their own, those that replace one conversation in one.
+def _in_transactions(batches: Iterator[Batch], take: Callable[[Batch], None]) -> None:
+    """Every batch in a transaction of its own, those that replace one conversation in one.
 
-    Who stops in the middle of a replacement leaves the conversation as it was. Of an archive
-    several batches share a transaction: the search index writes what they have in common once.
+    Who stops in the middle of a replacement leaves the conversation as it was.
     """
-    least = TRANSACTION if total > 2 * TRANSACTION else 0
-    for first in batches:
-        if not least and not first.replacing():
-            take(first)
+    for batch in batches:
+        path = batch.replacing()
+        if not path:
+            take(batch)
             continue
-        path, size = "", 0
         with write_transaction():
-            for batch in chain([first], batches):
-                take(batch)
-                path, size = batch.replacing(path), size + batch.size
-                if not path and size >= least:
+            take(batch)
+            for more in batches:
+                take(more)
+                path = more.replacing(path)
+                if not path:
                     break
 
 
