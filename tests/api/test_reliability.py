@@ -36,7 +36,7 @@ from tests.serving import Served, free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SECONDS = float(os.environ.get("TEST_RELIABILITY_SECONDS", "6"))
+SECONDS = float(os.environ.get("TEST_RELIABILITY_SECONDS", "4"))
 STOPS = max(2, round(SECONDS / 4))
 CLIENTS = 8
 # 40 MB of nothing, in 40 kB.
